@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Every bound, once, with its unit last in its name. A test reaches each one and one past it.
+ */
+#ifndef TILLIT_LIMITS_H
+#define TILLIT_LIMITS_H
+
+/* identifiers */
+#define ID_BYTES 16                      /* tenant, bucket, blob, log, request, capability */
+#define ID_TEXT_CHARS 26                 /* base32 of ID_BYTES */
+#define HASH_BYTES 32
+#define ACCESS_KEY_CHARS 20              /* "AKIA" + 16 base32 upper case */
+#define SECRET_KEY_CHARS 40
+#define ACCOUNT_CHARS 12
+
+/* wire */
+#define WIRE_FRAME_BYTES_MAX (320 * 1024)        /* payload of one frame: a 256 KiB stage or read, and its header */
+#define WIRE_DATA_BYTES_MAX (256 * 1024)
+#define WIRE_BATCH_BYTES 65536                   /* a peer's queued output that is flushed at once */
+#define WIRE_OUT_BYTES_MAX (8 * 1024 * 1024)     /* a peer that does not read this much is closed */
+
+/* S3 */
+#define S3_KEY_BYTES_MAX 1024
+#define S3_BUCKET_CHARS_MIN 3
+#define S3_BUCKET_CHARS_MAX 63
+#define S3_USER_META_BYTES_MAX 2048
+#define S3_HEADER_SECTION_BYTES_MAX 8192
+#define S3_CANONICAL_BYTES_MAX 32768             /* canonical request the front may send */
+#define S3_HEADERS_MAX 100
+#define S3_QUERY_PARAMS_MAX 64
+#define S3_PUT_BYTES_MAX 5368709120ull
+#define S3_LIST_KEYS_MAX 1000
+#define S3_CONTROL_BODY_BYTES_MAX (1024 * 1024)  /* XML or JSON bodies of control requests */
+#define S3_DELETE_BODY_BYTES_MAX (2 * 1024 * 1024)
+#define S3_DELETE_KEYS_MAX 1000
+#define S3_SKEW_MS 900000
+#define S3_PRESIGN_SECONDS_MAX 604800
+#define S3_CHUNK_LINE_BYTES_MAX 4096
+#define S3_BUCKETS_PER_TENANT_MAX 10000
+#define XML_DEPTH_MAX 16
+
+/* frames and segments */
+#define FRAME_PLAIN_BYTES 65536
+#define FRAME_TAG_BYTES 16
+#define SEGMENT_PLAIN_BYTES (4 * 1024 * 1024)
+#define SEGMENT_FRAMES 64
+
+/* blobs */
+#define BLOB_INLINE_BYTES_MAX 2048               /* ciphertext this small lives in the index */
+#define BLOB_PACK_BYTES_MAX (1024 * 1024)        /* up to here in packs, above in files */
+#define PACK_BYTES (64 * 1024 * 1024)
+#define STAGE_CREDIT_BYTES (1024 * 1024)         /* in flight per blob, front to keeper */
+#define ENTRY_BLOB_ROWS_MAX 8
+
+/* scan */
+#define SCAN_ROWS_BUDGET 20000
+#define SCAN_PAGE_BYTES_MAX (256 * 1024)
+
+/* gate */
+#define HOLDS_MAX 16384
+#define HOLD_WAIT_MS 2000
+#define RECENT_WRITES_MAX 65536
+#define REQUESTS_MAX 16384                       /* in flight in the gate, all fronts */
+#define TENANTS_MAX 10000
+#define TICKET_MS 3600000                        /* a ticket not committed for an hour is dropped */
+#define PARK_MS 3000
+
+/* logs */
+#define LEAF_BYTES_MAX 60000                     /* tlog-tiles entries carry a u16 length */
+#define OPENING_BYTES_MAX 65536
+#define COMMAND_BYTES_MAX 262144
+#define EPOCH_MS 10000
+#define PUBLISH_MS 500
+#define WAL_FILE_BYTES (16 * 1024 * 1024)
+#define TILE_LEAVES 256
+#define TREE_LEVELS_MAX 64
+
+/* grave */
+#define GRAVE_DEFAULT_MS 86400000ull
+#define GRAVE_MIN_MS 60000ull
+
+#endif
