@@ -74,8 +74,39 @@
 #define TILE_LEAVES 256
 #define TREE_LEVELS_MAX 64
 
+/* loop */
+#define LOOP_EVENTS_PER_TURN_MAX 256
+#define LOOP_AFTERS_PER_TURN_MAX 1000000         /* more is two that add each other for ever */
+#define LOOP_WAIT_MS_MAX 3600000
+
+/* ledger */
+#define LEDGER_SIZE_MAX 0x7fffffffffffffffull    /* leaves; others count in signed 64-bit numbers */
+#define LEDGER_TILE_LEVELS_MAX 7                 /* levels above the leaves' one that a log can fill: 256^7 < 2^63 */
+#define LEDGER_TILE_LEVEL_MAX 63                 /* that a tile's name may say */
+#define LEDGER_TILE_PATH_BYTES_MAX 64
+#define LEDGER_NAME_BYTES_MAX 255
+#define LEDGER_NOTE_BYTES_MAX 65536
+#define LEDGER_NOTE_SIGS_MAX 64
+#define LEDGER_SIG_BYTES_MAX 4096                /* key id and signature of any algorithm, ours or not */
+#define LEDGER_EXTRA_CHARS_MAX 8192              /* base64 of a tlog-proof's extra data */
+#define LEDGER_TLOG_PROOF_BYTES_MAX 98304
+#define ED25519_KEY_BYTES 32
+#define ED25519_SEED_BYTES 32
+#define ED25519_SIG_BYTES 64
+
 /* grave */
 #define GRAVE_DEFAULT_MS 86400000ull
 #define GRAVE_MIN_MS 60000ull
+
+/* frame and keys */
+#define FRAME_BLOB_BYTES_MAX S3_PUT_BYTES_MAX    /* one blob is one upload: an object or a part */
+#define SECRET_BYTES_MAX 65536                   /* one secret; up to SECRET_SLOT_BYTES they share pages */
+#define SECRET_SLOT_BYTES 64
+#define SECRET_TOTAL_BYTES_MAX (256 * 1024 * 1024)
+#define KEYS_RNG_BYTES 4080                      /* buffered per thread: a page, less its head */
+#define KEYS_LABEL_CONTEXT_BYTES_MAX 64
+#define KEYS_AAD_BYTES_MAX 4096
+#define KEYS_SEAL_BYTES_MAX (1024 * 1024)        /* plaintext of one seal */
+#define KEYS_ROOT_FILE_BYTES_MAX 256
 
 #endif
