@@ -109,4 +109,16 @@
 #define KEYS_SEAL_BYTES_MAX (1024 * 1024)        /* plaintext of one seal */
 #define KEYS_ROOT_FILE_BYTES_MAX 256
 
+/* S3 grammar (s3 room) */
+#define S3_EXTRA_MAX 6                           /* extra elements of one error document */
+#define S3_EXTRA_CHARS_MAX 255
+#define S3_CHUNK_SIZE_DIGITS_MAX 16
+#define S3_CHUNK_BYTES_MIN 8192                  /* every aws-chunk but the last */
+#define S3_TRAILER_LINES_MAX 8
+#define S3_TOKEN_CHARS_MAX 1024                  /* continuation tokens */
+#define S3_BUCKETS_PAGE_MAX 10000
+#define S3_CREDENTIAL_CHARS_MAX 256
+#define S3_TARGET_BYTES_MAX 16384                /* request target as received */
+#define S3_CONDITION_ETAGS_MAX 64                /* entity tags looked at in one If-Match or If-None-Match */
+
 #endif
