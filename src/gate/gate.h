@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * gate: what its files share. The pipeline of one request stands in step.c on one page; this header holds the long-lived state.
+ *
+ * Files: main.c (config, open, jail, peers, loop)  conn.c (fronts and steward: frames in, answers out)  keeper_link.c (the one
+ * connection to the keeper, APPLY order, re-sending)  step.c + step_verify.c step_decide.c step_record.c step_release.c  op_get.c
+ * op_put.c op_list.c op_delete.c op_bucket.c (what each operation does between decide and answer)  hold.c (rule 0)  recent.c (rule
+ * 8)  recover.c (rules 2-6 at start)  tenants.c (keys, state, genesis)  statements.c  api.c (port 9001)  summary.c (unproven
+ * callers)  logbook.h: wal.c commit.c flush.c flat.c heads.c.
+ */
+#ifndef TILLIT_GATE_GATE_H
+#define TILLIT_GATE_GATE_H
+
+#include "base/base.h"
+#include "base/limits.h"
+#include "gate/logbook.h"
+#include "keys/keys.h"
+#include "loop/loop.h"
+#include "policy/policy.h"
+#include "s3/s3.h"
+#include "wire/wire.h"
+
+struct gate;
+struct gate_tenant;
+
+/* An access key: found by its 20 characters in the gate's global table. */
+struct gate_key {
+    char access_key[ACCESS_KEY_CHARS + 1];
+    struct gate_tenant *tenant;
+    char account[ACCOUNT_CHARS + 1];
+    struct secret *secret_key;                     /* 40 characters, locked memory */
+    bool on;
+    /* signing key cache: the one of the newest day and service asked for (s3.h) */
+    char cached_day[9];
+    char cached_service[16];
+    struct s3_signing_key *cached;
+    uint32_t repeats;                              /* repeat table is the gate's */
+};
+
+/* A bucket as the gate needs it on the way of a request; policy holds its configuration. */
+struct gate_bucket {
+    uint8_t id[ID_BYTES];
+    char name[S3_BUCKET_CHARS_MAX + 1];
+    uint64_t created_ms;
+    struct secret *key;                            /* 32 bytes; seals facts and meta */
+    uint32_t holds;                                /* key holds within (rule 9, DeleteBucket) */
+    bool closing;                                  /* DeleteBucket holds the bucket: no new key holds */
+};
+
+struct gate_tenant {
+    uint8_t id[ID_BYTES];
+    uint32_t number;                               /* order of creation */
+    char name[S3_BUCKET_CHARS_MAX + 1];
+    char account[ACCOUNT_CHARS + 1];               /* its first account */
+    struct policy_state *state;                    /* LAW-4: fold of the control log */
+    struct secret *key;                            /* tenant key, 32 bytes */
+    struct gate_log *control, *access;
+    struct map *buckets;                           /* by name -> struct gate_bucket */
+    bool served;                                   /* false: keeper and log disagree (rule 7), or recovery is not over */
+    char unserved_why[160];                        /* for doctor and 503 */
+    uint64_t grave_ms;
+};
+
+struct gate {
+    struct loop *loop;
+    const struct rng *rng;
+    const char *dir;                               /* DIR */
+    uint32_t boot;
+    struct logbook *logbook;
+    struct gate_log *provider, *heads;
+    struct map *tenants;                           /* by id (16 bytes) -> struct gate_tenant */
+    struct gate_tenant *tenant_list[TENANTS_MAX];
+    size_t tenant_count;
+    struct map *keys;                              /* by access key text -> struct gate_key */
+    struct keys_root *root;
+    char region[32];
+    char domain[128];                              /* base domain of virtual-host addressing, may be empty */
+    char anonymous_tenant[S3_BUCKET_CHARS_MAX + 1];
+    bool writable;                                 /* keeper's SPACE and the WAL's reserve */
+    struct gate_keeper *keeper;                    /* keeper_link.c */
+    struct gate_requests *requests;                /* conn.c/step.c own it */
+};
+
+/* tenants.c -------------------------------------------------------------------------------------------------------- */
+
+/* Opens provider and heads logs and every tenant: sealed key files below DIR/gate/state and /keys, then folds each control log into
+ * its policy_state and the tables above. Errors say file and remedy in `why`. */
+MUST_USE enum err tenants_open(struct gate *g, struct buf *why);
+/* Bucket configuration: makes the fresh bucket's key, writes it sealed below DIR/gate/keys before the leaf refers to it. The control
+ * leaf itself is appended by op_bucket.c; tenants_bucket_apply() is called when it is durable. */
+MUST_USE enum err tenants_bucket_prepare(struct gate *g, struct gate_tenant *t, struct slice name, struct gate_bucket **out);
+void tenants_bucket_drop(struct gate *g, struct gate_tenant *t, struct gate_bucket *b);      /* prepared, not created after all */
+MUST_USE enum err tenants_control_apply(struct gate *g, struct gate_tenant *t, uint64_t index, struct slice leaf, struct slice opening);
+struct gate_bucket *tenants_bucket(struct gate_tenant *t, struct slice name);
+struct gate_key *tenants_key(struct gate *g, struct slice access_key);
+struct gate_tenant *tenants_by_name(struct gate *g, struct slice name);
+
+/* statements.c: signed statements (genesis, tenant.create, key.create, reader.create ...). One JSON request in, one JSON answer
+ * out; `done` may be called later, from the loop, when its leaves are durable. status: HTTP. */
+typedef void (*statement_done)(void *ctx, uint16_t status, struct slice json);
+void statements_submit(struct gate *g, struct slice json, struct slice peer, statement_done done, void *ctx);
+
+/* Reader capabilities: 26 base32 characters -> the log; NULL when none. Counts a fetch (summary leaf per reader and hour). */
+struct gate_log *readers_find(struct gate *g, struct slice capability);
+void readers_summarise(struct gate *g);            /* TEND_SUMMARIES: appends due `fetch` leaves */
+
+#endif
