@@ -74,6 +74,13 @@
 #define TILE_LEAVES 256
 #define TREE_LEVELS_MAX 64
 
+/* wire, in lists and connections */
+#define WIRE_DIGEST_BYTES_MAX 64
+#define WIRE_ETAG_BYTES_MAX 96
+#define WIRE_LOCATION_BYTES_MAX 64
+#define WIRE_READS_PER_TURN_MAX 4                /* recv() calls for one peer before the others have their turn */
+#define WIRE_PUMP_READS_MAX 256                  /* more than any socket buffer holds */
+
 /* loop */
 #define LOOP_EVENTS_PER_TURN_MAX 256
 #define LOOP_AFTERS_PER_TURN_MAX 1000000         /* more is two that add each other for ever */

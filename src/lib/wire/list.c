@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * list: the items of the lists that ride in BYTES fields.
+ * Role: readers of headers, sums, release, listing and scan rows, one item a call.
+ * Distrusts: the peer's bytes; an item that does not fit sets the reader bad and ends the list.
+ * Spec: docs/spec/wire.md ("lists")
+ */
+#include "wire/wire.h"
+
+/* Nothing left is the end; a reader that is bad already stays so. */
+static bool list_more(const struct reader *r) { return reader_left(r) > 0; }
+
+bool wire_next_header(struct reader *r, struct wire_header *out) {
+    if (!list_more(r)) return false;
+    out->name = reader_lp16(r, UINT16_MAX);
+    out->value = reader_lp16(r, UINT16_MAX);
+    if (out->name.n == 0) r->bad = true;
+    return !r->bad;
+}
+
+void wire_put_header(struct buf *b, struct slice name, struct slice value) {
+    if (name.n == 0) b->bad = true;
+    buf_put_lp16(b, name);
+    buf_put_lp16(b, value);
+}
+
+bool wire_next_sum(struct reader *r, struct wire_sum_item *out) {
+    if (!list_more(r)) return false;
+    out->sum = reader_u8(r);
+    out->digest = reader_lp16(r, WIRE_DIGEST_BYTES_MAX);
+    if (out->sum == WIRE_SUM_NONE || out->sum > WIRE_SUM_CRC64NVME) r->bad = true;
+    return !r->bad;
+}
+
+bool wire_next_release_row(struct reader *r, struct wire_release_row *out) {
+    if (!list_more(r)) return false;
+    out->blob = reader_slice(r, ID_BYTES);
+    out->plain_size = reader_u64(r);
+    out->plain_off = reader_u64(r);
+    out->first_segment = reader_u32(r);
+    out->key_count = reader_u16(r);
+    out->keys = reader_slice(r, (size_t)out->key_count * HASH_BYTES);
+    out->location = reader_lp16(r, WIRE_LOCATION_BYTES_MAX);
+    return !r->bad;
+}
+
+bool wire_next_listing_row(struct reader *r, struct wire_listing_row *out) {
+    if (!list_more(r)) return false;
+    out->kind = reader_u8(r);
+    out->key = reader_lp16(r, S3_KEY_BYTES_MAX);
+    out->size = reader_u64(r);
+    out->mtime_ms = reader_u64(r);
+    out->etag = reader_lp16(r, WIRE_ETAG_BYTES_MAX);
+    out->sum = reader_u8(r);
+    if (out->kind > 1 || out->sum > WIRE_SUM_CRC64NVME) r->bad = true;
+    return !r->bad;
+}
+
+bool wire_next_scan_row(struct reader *r, struct wire_scan_row *out) {
+    if (!list_more(r)) return false;
+    out->kind = reader_u8(r);
+    out->key = reader_lp16(r, S3_KEY_BYTES_MAX);
+    out->leaf_index = reader_u64(r);
+    out->facts = reader_lp16(r, UINT16_MAX);
+    if (out->kind > 1) r->bad = true;
+    return !r->bad;
+}
