@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Reads DIR/tillit.conf against its one schema.
+ * Role: first step of every process; nothing is opened before it has been accepted whole.
+ * Trusts: the administrator who writes the file. Distrusts: their spelling.
+ * Spec: docs/spec/dir.md
+ */
+#include "conf/conf.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CONF_FILE_BYTES_MAX 65536
+#define CONF_LINE_BYTES_MAX 1024
+
+enum conf_type { CONF_T_PORT, CONF_T_TEXT, CONF_T_MS, CONF_T_COUNT };
+struct conf_row {
+    const char *section, *key, *dflt;
+    enum conf_type type;
+    size_t off;
+};
+static const struct conf_row rows[] = {
+#define CONF(field, section, key, type, dflt) {section, key, dflt, CONF_T_##type, offsetof(struct conf, field)},
+    CONF_TABLE(CONF)
+#undef CONF
+};
+
+static enum err set(struct conf *c, const struct conf_row *r, struct slice value, const char **want)
+{
+    char *at = (char *)c + r->off;
+    if (r->type == CONF_T_TEXT) {
+        *want = "a text of at most 255 bytes without control characters";
+        if (value.n >= CONF_TEXT_MAX) return ERR_CONFIG;
+        for (size_t i = 0; i < value.n; i++)
+            if (value.p[i] < 0x20 || value.p[i] == 0x7f) return ERR_CONFIG;
+        if (value.n > 0) memcpy(at, value.p, value.n);
+        at[value.n] = 0;
+        return ERR_OK;
+    }
+    uint64_t max = r->type == CONF_T_PORT ? 65535 : r->type == CONF_T_COUNT ? 64 : (uint64_t)1 << 53;
+    *want = r->type == CONF_T_PORT ? "a port from 0 to 65535" : r->type == CONF_T_COUNT ? "a number from 1 to 64" : "a whole number";
+    uint64_t v;
+    if (slice_u64(value, max, &v) != ERR_OK || (r->type == CONF_T_COUNT && v == 0)) return ERR_CONFIG;
+    memcpy(at, &v, sizeof v);
+    return ERR_OK;
+}
+
+/* How many single edits lie between two short words, capped: good enough to say "did you mean". */
+static size_t distance(struct slice a, const char *b)
+{
+    size_t row[64], bn = strlen(b);
+    if (a.n > 60 || bn > 60) return 99;
+    for (size_t j = 0; j <= bn; j++) row[j] = j;
+    for (size_t i = 1; i <= a.n; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= bn; j++) {
+            size_t up = row[j], same = diagonal + (a.p[i - 1] != (uint8_t)b[j - 1]);
+            row[j] = MIN(same, MIN(up, row[j - 1]) + 1);
+            diagonal = up;
+        }
+    }
+    return row[bn];
+}
+
+static enum err unknown_key(const char *name, size_t line, struct slice section, struct slice key, struct buf *why)
+{
+    const struct conf_row *best = NULL;
+    size_t best_distance = 4;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        size_t d = distance(key, rows[i].key) + (slice_is(section, rows[i].section) ? 0 : 1);
+        if (d < best_distance) best = &rows[i], best_distance = d;
+    }
+    buf_printf(why, "%s:%zu: unknown key \"%.*s\" in [%.*s]; ", name, line, (int)MIN(key.n, 40), key.p, (int)MIN(section.n, 40), section.p);
+    if (best) buf_printf(why, "did you mean \"%s\" in [%s]?", best->key, best->section);
+    else buf_put_str(why, "docs/spec/dir.md lists every key");
+    return ERR_CONFIG;
+}
+
+static enum err parse_line(const char *name, size_t line_no, struct slice line, struct slice *section, bool *seen, struct conf *out, struct buf *why)
+{
+    if (line.n > CONF_LINE_BYTES_MAX) {
+        buf_printf(why, "%s:%zu: line longer than %d bytes; shorten it", name, line_no, CONF_LINE_BYTES_MAX);
+        return ERR_CONFIG;
+    }
+    line = slice_trim(line);
+    if (line.n == 0 || line.p[0] == '#') return ERR_OK;
+    if (line.p[0] == '[') {
+        if (line.n < 3 || line.p[line.n - 1] != ']') {
+            buf_printf(why, "%s:%zu: a section is written [name]", name, line_no);
+            return ERR_CONFIG;
+        }
+        *section = slice_of(line.p + 1, line.n - 2);
+        return ERR_OK;
+    }
+    struct slice key, value = slice_cut(line, '=', &key);
+    if (!value.p) {
+        buf_printf(why, "%s:%zu: expected \"key = value\" or [section]", name, line_no);
+        return ERR_CONFIG;
+    }
+    key = slice_trim(key), value = slice_trim(value);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (!slice_is(*section, rows[i].section) || !slice_is(key, rows[i].key)) continue;
+        const char *want;
+        if (seen[i]) {
+            buf_printf(why, "%s:%zu: \"%s\" stands twice in [%s]; keep one", name, line_no, rows[i].key, rows[i].section);
+            return ERR_CONFIG;
+        }
+        seen[i] = true;
+        if (set(out, &rows[i], value, &want) == ERR_OK) return ERR_OK;
+        buf_printf(why, "%s:%zu: \"%s\" in [%s] must be %s", name, line_no, rows[i].key, rows[i].section, want);
+        return ERR_CONFIG;
+    }
+    return unknown_key(name, line_no, *section, key, why);
+}
+
+enum err conf_parse(const char *name, struct slice text, struct conf *out, struct buf *why)
+{
+    bool seen[ARRAY_LEN(rows)] = {false};
+    *out = (struct conf){0};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const char *want;
+        enum err e = set(out, &rows[i], slice_str(rows[i].dflt), &want);
+        ASSERT(e == ERR_OK);
+    }
+    struct slice section = {0}, rest = text;
+    for (size_t line_no = 1; rest.p && rest.n > 0; line_no++) {
+        struct slice line;
+        rest = slice_cut(rest, '\n', &line);
+        if (line.n > 0 && line.p[line.n - 1] == '\r') line.n--;
+        TRY(parse_line(name, line_no, line, &section, seen, out, why));
+    }
+    return ERR_OK;
+}
+
+enum err conf_read(const char *path, struct conf *out, struct buf *why)
+{
+    FILE *f = fopen(path, "re");
+    if (!f) {
+        buf_printf(why, "%s: %s; `tillit init DIR --tenant NAME` makes a new store", path, strerror(errno));
+        return errno == ENOENT ? ERR_MISSING : ERR_CONFIG;
+    }
+    static char text[CONF_FILE_BYTES_MAX + 1];
+    size_t n = fread(text, 1, sizeof text, f);
+    bool failed = ferror(f) != 0;
+    fclose(f);
+    if (failed || n > CONF_FILE_BYTES_MAX) {
+        buf_printf(why, "%s: cannot be read, or is larger than %d bytes", path, CONF_FILE_BYTES_MAX);
+        return ERR_CONFIG;
+    }
+    return conf_parse(path, slice_of(text, n), out, why);
+}
+
+void conf_path(const char *dir, const char *rel, char *out, size_t out_n)
+{
+    if (rel[0] == '/') snprintf(out, out_n, "%s", rel);
+    else snprintf(out, out_n, "%s/%s", dir, rel);
+}

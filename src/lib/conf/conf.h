@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * conf: DIR/tillit.conf. One schema for all processes, so that a misspelt key is an error and not a silent default.
+ *
+ *   # comment                 blank lines and comments are free
+ *   [section]
+ *   key = value               blanks around both are dropped; the value goes to the end of the line
+ *
+ * Errors name file, line and remedy: `tillit.conf:7: unknown key "prot" in [s3]; did you mean "port"?`
+ * Limits: file 64 KiB, line 1024 bytes. Threads: none kept. Source: DESIGN "one config file".
+ */
+#ifndef TILLIT_CONF_H
+#define TILLIT_CONF_H
+
+#include "base/base.h"
+
+/* Every setting, once: CONF(field, section, key, type, default) with types PORT (0..65535), TEXT (<= 255), MS, COUNT (1..64). */
+#define CONF_TABLE(CONF)                                                                                              \
+    CONF(region, "s3", "region", TEXT, "eu-north-1")                                                                  \
+    CONF(listen, "s3", "listen", TEXT, "127.0.0.1")                                                                   \
+    CONF(s3_port, "s3", "port", PORT, "9000")                                                                         \
+    CONF(s3_tls_port, "s3", "tls_port", PORT, "9443")                                                                 \
+    CONF(domain, "s3", "domain", TEXT, "")                                                                            \
+    CONF(anonymous_tenant, "s3", "anonymous_tenant", TEXT, "")                                                        \
+    CONF(tls_cert, "s3", "tls_cert", TEXT, "front/tls/cert.pem")                                                      \
+    CONF(tls_key, "s3", "tls_key", TEXT, "front/tls/key.pem")                                                         \
+    CONF(api_port, "api", "port", PORT, "9001")                                                                       \
+    CONF(log_origin, "log", "origin", TEXT, "tillit.example")                                                         \
+    CONF(log_url, "log", "url", TEXT, "")                                                                             \
+    CONF(root_key, "keys", "root", TEXT, "gate/keys/root")                                                            \
+    CONF(workers, "front", "workers", COUNT, "2")                                                                     \
+    CONF(grave_ms, "grave", "keep_ms", MS, "86400000")                                                                \
+    CONF(gate_uid, "process", "gate_uid", MS, "64101")                                                                \
+    CONF(keeper_uid, "process", "keeper_uid", MS, "64102")                                                            \
+    CONF(front_uid, "process", "front_uid", MS, "64103")                                                              \
+    CONF(steward_uid, "process", "steward_uid", MS, "64104")
+
+#define CONF_TEXT_MAX 256
+struct conf {
+#define CONF_TYPE_PORT uint64_t
+#define CONF_TYPE_MS uint64_t
+#define CONF_TYPE_COUNT uint64_t
+#define CONF_FIELD_TEXT(f) char f[CONF_TEXT_MAX];
+#define CONF_FIELD_PORT(f) uint64_t f;
+#define CONF_FIELD_MS(f) uint64_t f;
+#define CONF_FIELD_COUNT(f) uint64_t f;
+#define CONF(field, section, key, type, dflt) CONF_FIELD_##type(field)
+    CONF_TABLE(CONF)
+#undef CONF
+};
+/* All defaults, then the file. A missing file is an error that names `tillit init`. `why` gets the text of the first error. */
+MUST_USE enum err conf_read(const char *path, struct conf *out, struct buf *why);
+/* The same over bytes; `name` is what errors call the file. */
+MUST_USE enum err conf_parse(const char *name, struct slice text, struct conf *out, struct buf *why);
+/* DIR/rel, or rel itself when it begins with '/'. */
+void conf_path(const char *dir, const char *rel, char *out, size_t out_n);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What a mistake in tillit.conf is answered with.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "conf/conf.h"
+
+static struct conf c;
+static char text[512];
+static enum err parse(const char *s)
+{
+    AUTO(buf) struct buf why = BUF_INIT(500);
+    enum err e = conf_parse("tillit.conf", slice_str(s), &c, &why);
+    snprintf(text, sizeof text, "%.*s", (int)why.n, why.p ? (const char *)why.p : "");
+    return e;
+}
+static void empty_file_gives_defaults(void **state)
+{
+    (void)state;
+    assert_int_equal(parse(""), ERR_OK);
+    assert_string_equal(c.region, "eu-north-1");
+    assert_int_equal(c.s3_port, 9000);
+}
+static void values_comments_and_blanks_are_read(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("# hello\n\n[s3]\n  port =  0 \r\nregion=x-1\n[api]\nport = 7"), ERR_OK);
+    assert_int_equal(c.s3_port, 0);
+    assert_string_equal(c.region, "x-1");
+    assert_int_equal(c.api_port, 7);
+}
+static void misspelt_key_names_line_and_remedy(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("[s3]\nprot = 1\n"), ERR_CONFIG);
+    assert_string_equal(text, "tillit.conf:2: unknown key \"prot\" in [s3]; did you mean \"port\" in [s3]?");
+}
+static void bad_number_twice_set_and_no_equals_are_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("[s3]\nport = 65536\n"), ERR_CONFIG);
+    assert_string_equal(text, "tillit.conf:2: \"port\" in [s3] must be a port from 0 to 65535");
+    assert_int_equal(parse("[s3]\nport = 1\nport = 1\n"), ERR_CONFIG);
+    assert_int_equal(parse("[s3]\nport\n"), ERR_CONFIG);
+    assert_int_equal(parse("[s3\n"), ERR_CONFIG);
+}
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(empty_file_gives_defaults),
+        cmocka_unit_test(values_comments_and_blanks_are_read),
+        cmocka_unit_test(misspelt_key_names_line_and_remedy),
+        cmocka_unit_test(bad_number_twice_set_and_no_equals_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
