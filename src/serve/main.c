@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tillit-serve DIR [--s3-port N] [--s3-tls-port N] [--api-port N]: runs the store in the foreground until SIGTERM.
+ * Role: supervisor without authority: keeper, gate, steward, nginx are started, restarted at once, and stopped together.
+ * Trusts: the administrator. Distrusts: nothing it serves, because it serves nothing.
+ * Spec: DESIGN "Processes"; docs/spec/dir.md
+ */
+#include "serve/serve.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { KEEPER, GATE, STEWARD, NGINX, CHILDREN };
+static struct serve serve;
+static struct child children[CHILDREN];
+static struct loop_timer ready_timer;
+static char paths[8][SERVE_PATH_MAX], uids[4][24];
+
+#define READY_POLL_MS 20
+
+/* One HTTP request to our own health page; short and blocking, only until the store is ready. */
+static bool ask_ready(void)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)serve.conf.api_port)};
+    const char *to = strcmp(serve.conf.listen, "0.0.0.0") == 0 ? "127.0.0.1" : serve.conf.listen;
+    static const char request[] = "GET /-/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    char answer[16] = {0};
+    struct timeval wait = {.tv_usec = 200000};
+    if (inet_pton(AF_INET, to, &a.sin_addr) != 1) return false;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return false;
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
+    bool ok = connect(fd, (struct sockaddr *)&a, sizeof a) == 0 && write(fd, request, sizeof request - 1) > 0 &&
+              read(fd, answer, 12) == 12 && memcmp(answer + 9, "200", 3) == 0;
+    close(fd);
+    return ok;
+}
+
+static void poll_ready(struct loop_timer *t)
+{
+    if (serve.stopping) return;
+    if (!ask_ready()) {
+        loop_timer_set(serve.loop, t, READY_POLL_MS);
+        return;
+    }
+    for (int i = 0; i < CHILDREN; i++) children[i].was_ready = true;
+    if (!serve.ready) {
+        serve.ready = true;
+        if (prepare_endpoints(&serve) == ERR_OK) {
+            printf("ready\n");
+            fflush(stdout);
+        }
+    }
+}
+
+static bool all_gone(void)
+{
+    for (int i = 0; i < CHILDREN; i++)
+        if (children[i].pid != 0) return false;
+    return true;
+}
+
+/* Fronts first: they drain what is in flight through gate and keeper, which therefore stop last. */
+static void ended(struct child *c)
+{
+    if (!serve.stopping) {
+        /* Back in service is asked anew, so that a child counts as "had been serving" only when it had. */
+        loop_timer_set(serve.loop, &ready_timer, READY_POLL_MS);
+        return;
+    }
+    if (c == &children[NGINX]) child_stop(&children[STEWARD]), child_stop(&children[GATE]);
+    if (children[NGINX].pid == 0 && children[GATE].pid == 0) child_stop(&children[STEWARD]), child_stop(&children[KEEPER]);
+    if (all_gone()) loop_stop(serve.loop);
+}
+
+static void stop_all(void)
+{
+    if (serve.stopping) return;
+    serve.stopping = true;
+    log_line(LOG_INFO, "stopping", "children=%d", CHILDREN);
+    if (children[NGINX].pid != 0) child_stop(&children[NGINX]);
+    else ended(&children[NGINX]);
+}
+
+static void on_signal(void *ctx, int sig)
+{
+    (void)ctx;
+    if (sig == SIGTERM || sig == SIGINT) stop_all();
+    if (sig == SIGHUP)
+        for (int i = 0; i < CHILDREN; i++) child_signal(&children[i], SIGHUP);
+    if (sig != SIGCHLD) return;
+    int status;
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
+        for (int i = 0; i < CHILDREN; i++)
+            if (children[i].pid == pid) child_ended(&children[i], status);
+}
+
+static void define_children(void)
+{
+    static const char *const programs[] = {"tillit-keeper", "tillit-gate", "tillit-steward"};
+    uint64_t uid[] = {serve.conf.keeper_uid, serve.conf.gate_uid, serve.conf.steward_uid, serve.conf.front_uid};
+    for (int i = 0; i < 4; i++) snprintf(uids[i], sizeof uids[i], "%llu", (unsigned long long)uid[i]);
+    for (int i = 0; i < 3; i++) {
+        struct child *c = &children[i];
+        *c = (struct child){.name = programs[i] + 7, .serve = &serve, .stop_signal = SIGTERM, .gone = ended};
+        snprintf(paths[i], SERVE_PATH_MAX, "%s/%s", serve.bin, programs[i]);
+        int n = 0;
+        c->argv[n++] = paths[i], c->argv[n++] = serve.dir;
+        /* As root each of ours binds its sockets and then takes on its own uid; the peers it expects are named. */
+        if (serve.root) {
+            c->argv[n++] = "--uid", c->argv[n++] = uids[i];
+            if (i != STEWARD) c->argv[n++] = "--front-uid", c->argv[n++] = uids[3];
+            if (i == KEEPER) c->argv[n++] = "--gate-uid", c->argv[n++] = uids[1];
+            if (i == GATE) c->argv[n++] = "--steward-uid", c->argv[n++] = uids[2];
+        }
+    }
+    snprintf(paths[3], SERVE_PATH_MAX, "%s/front/", serve.dir);
+    snprintf(paths[4], SERVE_PATH_MAX, "%s/front/nginx.conf", serve.dir);
+    children[NGINX] = (struct child){.name = "nginx", .serve = &serve, .stop_signal = SIGQUIT, .gone = ended, .listens = true,
+                                     .uid = serve.root ? (uid_t)serve.conf.front_uid : 0,
+                                     .argv = {"/usr/sbin/nginx", "-p", paths[3], "-c", paths[4], "-e", "stderr"}};
+}
+
+static bool number_arg(const char *text, uint64_t *out) { return text && slice_u64(slice_str(text), 65535, out) == ERR_OK; }
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: tillit serve DIR [--s3-port N] [--s3-tls-port N] [--api-port N]\n");
+    return 2;
+}
+
+static int read_arguments(int argc, char **argv)
+{
+    AUTO(buf) struct buf why = BUF_INIT(2048);
+    char path[SERVE_PATH_MAX];
+    if (argc < 2 || argv[1][0] == '-' || argc % 2 != 0) return usage();
+    if (!realpath(argv[1], serve.dir)) {
+        fprintf(stderr, "tillit serve: %s: %s; `tillit init DIR --tenant NAME` makes a new store\n", argv[1], strerror(errno));
+        return 2;
+    }
+    conf_path(serve.dir, "tillit.conf", path, sizeof path);
+    if (conf_read(path, &serve.conf, &why) != ERR_OK) {
+        fprintf(stderr, "tillit serve: %.*s\n", (int)why.n, (const char *)why.p);
+        return 2;
+    }
+    for (int i = 2; i + 1 < argc; i += 2) {
+        uint64_t *to = strcmp(argv[i], "--s3-port") == 0 ? &serve.conf.s3_port : strcmp(argv[i], "--s3-tls-port") == 0 ? &serve.conf.s3_tls_port
+                       : strcmp(argv[i], "--api-port") == 0 ? &serve.conf.api_port : NULL;
+        if (!to || !number_arg(argv[i + 1], to)) return usage();
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    log_init("serve", LOG_INFO);
+    int code = read_arguments(argc, argv);
+    if (code != 0) return code;
+    char self[SERVE_PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n <= 0) return 4;
+    self[n] = 0;
+    snprintf(serve.bin, sizeof serve.bin, "%s", dirname(self));
+    serve.root = geteuid() == 0;
+    if (prepare_format(&serve) != ERR_OK || prepare_lock(&serve) != ERR_OK || prepare_tree(&serve) != ERR_OK ||
+        prepare_ports(&serve) != ERR_OK || prepare_nginx(&serve) != ERR_OK)
+        return 4;
+
+    serve.loop = loop_new();
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
+    for (size_t i = 0; i < ARRAY_LEN(signals); i++) loop_signal(serve.loop, signals[i], on_signal, NULL);
+    define_children();
+    for (int i = 0; i < CHILDREN; i++) child_start(&children[i]);
+    ready_timer.fire = poll_ready;
+    loop_timer_set(serve.loop, &ready_timer, 1);
+    loop_run(serve.loop);
+    loop_free(serve.loop);
+    log_line(LOG_INFO, "stopped", "clean=1");
+    return 0;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * serve: the supervisor. No authority: it holds no key, opens no data, and speaks to no socket but the health page.
+ *
+ * Files: main.c (config, lock, directories, children, loop)  child.c (one process: start, watch, back off)  prepare.c (format, owners,
+ * ports, nginx.conf, endpoints.json).
+ */
+#ifndef TILLIT_SERVE_H
+#define TILLIT_SERVE_H
+
+#include <sys/types.h>
+
+#include "base/base.h"
+#include "conf/conf.h"
+#include "loop/loop.h"
+
+#define SERVE_PATH_MAX 1024
+#define SERVE_ARGS_MAX 16
+#define SERVE_BACKOFF_FIRST_MS 50
+#define SERVE_BACKOFF_LAST_MS 1000
+#define SERVE_STOP_MS 15000            /* SIGTERM, then this long, then SIGKILL */
+
+struct serve {
+    struct loop *loop;
+    char dir[SERVE_PATH_MAX];          /* absolute */
+    char bin[SERVE_PATH_MAX];          /* where our binaries and the module lie */
+    struct conf conf;
+    bool root;                         /* we may change uids */
+    bool ready, stopping;
+    int lock_fd;
+    int listen_fd[3];                  /* http, https, api: held here, so that a killed nginx refuses nobody: callers wait in the backlog */
+};
+
+/* child.c --------------------------------------------------------------------------------------------------------- */
+
+struct child {
+    const char *name;
+    struct serve *serve;
+    const char *argv[SERVE_ARGS_MAX];
+    uid_t uid;                         /* taken on before exec when root; 0: the process drops its rights itself */
+    int stop_signal;                   /* SIGTERM; nginx: SIGQUIT */
+    bool listens;                      /* is handed listen_fd by nginx's own way of inheriting (environment NGINX) */
+    pid_t pid;                         /* 0: not running */
+    uint64_t started_ms, backoff_ms;
+    bool was_ready;                    /* the store has been ready since this child started */
+    struct loop_timer restart, kill;
+    void (*gone)(struct child *c);     /* told after it ended, stopping or not */
+};
+void child_start(struct child *c);
+void child_ended(struct child *c, int status);    /* from SIGCHLD */
+void child_stop(struct child *c);
+void child_signal(struct child *c, int sig);
+
+/* prepare.c ------------------------------------------------------------------------------------------------------- */
+
+/* All of these print one line that names file and remedy, and return an error, when they cannot. */
+MUST_USE enum err prepare_lock(struct serve *s);          /* DIR/lock: a second serve on the same directory is refused */
+MUST_USE enum err prepare_format(struct serve *s);        /* DIR/format: newer is refused */
+MUST_USE enum err prepare_tree(struct serve *s);          /* docs/spec/dir.md: directories, owners, modes */
+MUST_USE enum err prepare_ports(struct serve *s);         /* port 0: a free one; opens listen_fd */
+MUST_USE enum err prepare_nginx(struct serve *s);         /* DIR/front/nginx.conf */
+MUST_USE enum err prepare_endpoints(struct serve *s);     /* DIR/run/endpoints.json, without secrets */
+
+#endif
