@@ -206,6 +206,7 @@ MUST_USE enum err time_parse_iso8601(struct slice s, uint64_t *ms);   /* UTC wit
 /* crc ------------------------------------------------------------------------------------------------------------ */
 
 uint32_t crc32c(uint32_t crc, const void *p, size_t n);       /* begin with 0; hardware where there is */
+uint32_t crc32c_portable(uint32_t crc, const void *p, size_t n);      /* the same without the CPU's instruction */
 
 /* logging: for processes, not for library rooms. logfmt on stderr: time level room event key=value ------------------ */
 

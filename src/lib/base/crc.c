@@ -50,10 +50,12 @@ __attribute__((target("sse4.2"))) static uint32_t crc32c_hard(uint32_t crc, cons
 }
 #endif
 
+uint32_t crc32c_portable(uint32_t crc, const void *p, size_t n) { return n == 0 ? crc : ~crc32c_soft(~crc, p, n); }
+
 uint32_t crc32c(uint32_t crc, const void *p, size_t n) {
     if (n == 0) return crc;
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("sse4.2")) return ~crc32c_hard(~crc, p, n);
 #endif
-    return ~crc32c_soft(~crc, p, n);
+    return crc32c_portable(crc, p, n);
 }
