@@ -101,6 +101,21 @@
 #define ED25519_SEED_BYTES 32
 #define ED25519_SIG_BYTES 64
 
+/* records and statements */
+#define RECORD_INT_MAX 0x1fffffffffffffull       /* 2^53 - 1: what every JSON reader holds exactly */
+#define RECORD_TEXT_BYTES_MAX 1024               /* one string in a leaf or statement */
+#define RECORD_LIST_ITEMS_MAX 2048
+#define RECORD_COMMITS_MAX 16                    /* commitments in one leaf */
+#define SALT_BYTES 16
+#define SLOT_SALT_BYTES 32
+#define STATEMENT_BYTES_MAX 8192
+#define NONCE_BYTES 16
+#define SSHSIG_CHARS_MAX 4096                    /* armored */
+#define SSH_KEY_CHARS_MAX 2048                   /* a line of authorized_keys form */
+#define SSH_PRIVATE_CHARS_MAX 4096
+#define SSH_APPLICATION_BYTES_MAX 255
+#define SSH_FINGERPRINT_CHARS 50                 /* "SHA256:" and 43 base64 characters */
+
 /* grave */
 #define GRAVE_DEFAULT_MS 86400000ull
 #define GRAVE_MIN_MS 60000ull
@@ -127,5 +142,43 @@
 #define S3_CREDENTIAL_CHARS_MAX 256
 #define S3_TARGET_BYTES_MAX 16384                /* request target as received */
 #define S3_CONDITION_ETAGS_MAX 64                /* entity tags looked at in one If-Match or If-None-Match */
+
+/* the gate's pipeline */
+#define GATE_FRONTS_MAX 64                       /* connections of workers */
+#define GATE_UNSIGNED_MAX 32                     /* narrowing and stored headers outside the signature */
+#define GATE_IN_FLIGHT_PER_TENANT_MAX 4096       /* requests of one tenant past their first check; tickets counted */
+#define GATE_POOL_SPARE_MAX 512                  /* request structs kept when idle */
+#define GATE_REPEAT_MS 900000                    /* how long a signature is remembered: the skew that is allowed */
+#define GATE_REPEATS_MAX (1024 * 1024)           /* exact entries, state-changing requests */
+#define GATE_REPEATS_READ_MAX 65536              /* slots of the approximate table for reads */
+#define GATE_SUMMARY_GAP_MS 30000                /* two summary leaves a minute and log */
+#define GATE_READ_TRIES_MAX 3                    /* a read finds again so often, then takes the hold */
+#define GATE_BATCHES_MAX 4                       /* DeleteObjects jobs at once, one a tenant */
+#define GATE_SWEEP_MS 100                        /* looking for what waited too long for the keeper */
+#define GATE_GRAVE_MARKS_MAX 128                 /* remembered due times of a tenant's grave */
+#define GATE_PURGE_BUCKETS_MAX 10000
+#define KEEPER_RETRY_MS 20
+#define KEEPER_RETRY_SLOW_MS 1000                /* when the keeper said no for a reason that does not pass */
+#define KEEPER_ASKS_MAX (32 * 1024)              /* FIND and SCAN outstanding */
+#define ENTRY_ETAG_CHARS_MAX 63
+#define ENTRY_FACTS_BYTES_MAX 256
+#define ENTRY_META_BYTES_MAX 24576
+#define ENTRY_KEYBOX_BYTES_MAX 320
+#define ENTRY_BYTES_MAX 65536
+
+/* front */
+#define FLOW_SLOTS_MAX 8192                      /* requests in flight in one worker */
+#define FLOW_UNITS 2                             /* reads of one GET under way */
+#define FLOW_UNIT_FRAMES_MAX 4                   /* frames of one read from a blob file */
+#define FLOW_READ_FRAMES_MAX 3                   /* frames of one READ: WIRE_DATA_BYTES_MAX holds no more */
+#define FLOW_CHUNKS_MAX 2                        /* STAGE frames of one PUT that wait for the socket */
+#define FLOW_PUTS_KEPT 16                        /* idle upload states a worker keeps for reuse */
+#define FLOW_PIECES_MAX 64                       /* of one writev to a peer */
+#define FLOW_LOG_READ_BYTES 65536
+#define FLOW_XML_BYTES_MAX (8 * 1024 * 1024)     /* one page of a listing, every byte escaped */
+#define FLOW_TICK_MS 100
+#define FLOW_RECONNECT_MS 20
+#define FLOW_PEER_IN_BYTES (384 * 1024)          /* one frame of WIRE_FRAME_BYTES_MAX and its header */
+#define FLOW_METRICS_WORKERS_MAX 64
 
 #endif
