@@ -12,6 +12,8 @@
 
 #include "base/base.h"
 #include "base/limits.h"
+#include "conf/conf.h"
+#include "gate/keyring.h"
 #include "gate/logbook.h"
 #include "keys/keys.h"
 #include "loop/loop.h"
@@ -27,7 +29,7 @@ struct gate_key {
     char access_key[ACCESS_KEY_CHARS + 1];
     struct gate_tenant *tenant;
     char account[ACCOUNT_CHARS + 1];
-    struct secret *secret_key;                     /* 40 characters, locked memory */
+    struct secret secret_key;                      /* SECRET_KEY_CHARS characters, locked memory */
     bool on;
     /* signing key cache: the one of the newest day and service asked for (s3.h) */
     char cached_day[9];
@@ -41,7 +43,7 @@ struct gate_bucket {
     uint8_t id[ID_BYTES];
     char name[S3_BUCKET_CHARS_MAX + 1];
     uint64_t created_ms;
-    struct secret *key;                            /* 32 bytes; seals facts and meta */
+    struct secret key;                             /* 32 bytes; seals facts and meta */
     uint32_t holds;                                /* key holds within (rule 9, DeleteBucket) */
     bool closing;                                  /* DeleteBucket holds the bucket: no new key holds */
 };
@@ -52,9 +54,12 @@ struct gate_tenant {
     char name[S3_BUCKET_CHARS_MAX + 1];
     char account[ACCOUNT_CHARS + 1];               /* its first account */
     struct policy_state *state;                    /* LAW-4: fold of the control log */
-    struct secret *key;                            /* tenant key, 32 bytes */
+    struct secret key;                             /* tenant key, 32 bytes */
+    struct secret state_key;                       /* seals access keys' secrets in the keyring */
+    struct keyring keyring;
     struct gate_log *control, *access;
-    struct map *buckets;                           /* by name -> struct gate_bucket */
+    struct map *buckets;                           /* by name -> struct gate_bucket: what the control log says is there */
+    struct map *bucket_ids;                        /* by id -> struct gate_bucket: prepared ones too */
     bool served;                                   /* false: keeper and log disagree (rule 7), or recovery is not over */
     char unserved_why[160];                        /* for doctor and 503 */
     uint64_t grave_ms;
@@ -71,7 +76,13 @@ struct gate {
     struct gate_tenant *tenant_list[TENANTS_MAX];
     size_t tenant_count;
     struct map *keys;                              /* by access key text -> struct gate_key */
-    struct keys_root *root;
+    struct map *readers;                           /* by capability text -> struct gate_reader */
+    struct keys_provider *root;
+    struct keys_ctx *crypto;                       /* the loop thread's */
+    struct ledger_hash hash;                       /* the loop thread's */
+    struct conf conf;
+    struct secret provider_key;                    /* seeds of the provider and heads logs, WAL and index keys derive from it */
+    struct keyring provider_keyring;
     char region[32];
     char domain[128];                              /* base domain of virtual-host addressing, may be empty */
     char anonymous_tenant[S3_BUCKET_CHARS_MAX + 1];
@@ -82,11 +93,19 @@ struct gate {
 
 /* tenants.c -------------------------------------------------------------------------------------------------------- */
 
+/* Opens the root key (`g->conf.root_key`), keyrings, then gives the WAL key for logbook_open(). MISSING: no store yet, or no root key: `why`
+ * names file and remedy. Called before logbook_open; tenants_open after it. */
+MUST_USE enum err tenants_keys_open(struct gate *g, uint8_t wal_key[32], struct buf *why);
+/* The key of the keeper's index files, for OPENINDEX. */
+void tenants_index_key(struct gate *g, uint8_t out[HASH_BYTES]);
+/* A fresh store: makes the root key and the provider's keyring. EXISTS when there is one. */
+MUST_USE enum err tenants_keys_create(struct gate *g, struct buf *why);
 /* Opens provider and heads logs and every tenant: sealed key files below DIR/gate/state and /keys, then folds each control log into
  * its policy_state and the tables above. Errors say file and remedy in `why`. */
 MUST_USE enum err tenants_open(struct gate *g, struct buf *why);
 /* Bucket configuration: makes the fresh bucket's key, writes it sealed below DIR/gate/keys before the leaf refers to it. The control
- * leaf itself is appended by op_bucket.c; tenants_bucket_apply() is called when it is durable. */
+ * leaf itself is appended by op_bucket.c, which calls tenants_control_apply() right after the append (rule 14: decisions made from then
+ * on name the new size; they cannot be durable before it). */
 MUST_USE enum err tenants_bucket_prepare(struct gate *g, struct gate_tenant *t, struct slice name, struct gate_bucket **out);
 void tenants_bucket_drop(struct gate *g, struct gate_tenant *t, struct gate_bucket *b);      /* prepared, not created after all */
 MUST_USE enum err tenants_control_apply(struct gate *g, struct gate_tenant *t, uint64_t index, struct slice leaf, struct slice opening);
@@ -99,6 +118,13 @@ struct gate_tenant *tenants_by_name(struct gate *g, struct slice name);
 typedef void (*statement_done)(void *ctx, uint16_t status, struct slice json);
 void statements_submit(struct gate *g, struct slice json, struct slice peer, statement_done done, void *ctx);
 
+struct gate_reader {
+    struct gate_log *log;
+    struct gate_tenant *tenant;                    /* NULL: the provider's */
+    char capability[ID_TEXT_CHARS + 1];
+    uint64_t fetches;                              /* since the last summary */
+    bool public;                                   /* the heads log, by the name "heads" */
+};
 /* Reader capabilities: 26 base32 characters -> the log; NULL when none. Counts a fetch (summary leaf per reader and hour). */
 struct gate_log *readers_find(struct gate *g, struct slice capability);
 void readers_summarise(struct gate *g);            /* TEND_SUMMARIES: appends due `fetch` leaves */
