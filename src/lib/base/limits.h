@@ -181,4 +181,19 @@
 #define FLOW_PEER_IN_BYTES (384 * 1024)          /* one frame of WIRE_FRAME_BYTES_MAX and its header */
 #define FLOW_METRICS_WORKERS_MAX 64
 
+/* the gate's logbook */
+#define LOGS_MAX (2 * TENANTS_MAX + 16)          /* two per tenant, and the gate's own */
+#define WAL_BATCH_BYTES_MAX (4 * 1024 * 1024)    /* records of one batch; its rows come on top */
+#define WAL_SPARE_FILES 3                        /* the reserve for a full disk */
+#define WAL_ZERO_BYTES (256 * 1024)              /* zeros written at a time when a file is made */
+#define LOGBOOK_TAIL_BYTES_MAX (128 * 1024 * 1024)  /* durable records not yet in flat files; more and nothing is accepted */
+#define LOGBOOK_ROUND_MS 200                     /* between two rounds of the flusher */
+#define LOGBOOK_MARK_MS 1000                     /* a mark without a batch to ride in waits this long */
+#define LOGBOOK_RETRY_MS 1000                    /* before the flusher tries a full disk again */
+#define LOGBOOK_OPEN_LOGS 32                     /* logs whose flat files the flusher keeps open */
+#define LOGBOOK_WRITE_BYTES (1024 * 1024)        /* of one log gathered for one write to its flat files */
+#define LOGBOOK_CHECK_HASHES 2048                /* hashes read at a time by the background recomputation */
+#define LOG_CLOCK_DEGRADED_MS 5000
+#define LOG_CLOCK_REFUSED_MS 900000
+
 #endif
