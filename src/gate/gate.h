@@ -31,8 +31,10 @@ struct gate_key {
     char account[ACCOUNT_CHARS + 1];
     struct secret secret_key;                      /* SECRET_KEY_CHARS characters, locked memory */
     bool on;
-    /* signing key cache: the one of the newest day and service asked for (s3.h) */
+    /* signing key cache: the one of the newest day, region and service asked for (s3.h). step_verify.c fills it; whoever frees the
+     * key calls s3_signing_key_done() and free() on it. */
     char cached_day[9];
+    char cached_region[32];
     char cached_service[16];
     struct s3_signing_key *cached;
     uint32_t repeats;                              /* repeat table is the gate's */
@@ -46,7 +48,11 @@ struct gate_bucket {
     struct secret key;                             /* 32 bytes; seals facts and meta */
     uint32_t holds;                                /* key holds within (rule 9, DeleteBucket) */
     bool closing;                                  /* DeleteBucket holds the bucket: no new key holds */
+    uint32_t users;                                /* requests that point here: only when 0 may it be freed */
+    bool dead;                                     /* deleted: out of the tenant's map by name, freed with its last user */
 };
+
+struct gate_flow;                                  /* flow.h: the pipeline's state of one tenant */
 
 struct gate_tenant {
     uint8_t id[ID_BYTES];
@@ -63,6 +69,7 @@ struct gate_tenant {
     bool served;                                   /* false: keeper and log disagree (rule 7), or recovery is not over */
     char unserved_why[160];                        /* for doctor and 503 */
     uint64_t grave_ms;
+    struct gate_flow *flow;                        /* made by flow_begin() */
 };
 
 struct gate {
@@ -88,8 +95,18 @@ struct gate {
     char anonymous_tenant[S3_BUCKET_CHARS_MAX + 1];
     bool writable;                                 /* keeper's SPACE and the WAL's reserve */
     struct gate_keeper *keeper;                    /* keeper_link.c */
-    struct gate_requests *requests;                /* conn.c/step.c own it */
+    struct gate_requests *requests;                /* request.c */
+    struct holds *holds;                           /* rule 0 */
+    struct recent *recent;                         /* rule 8 */
+    struct repeats *repeats;
+    struct summaries *summaries;
 };
+
+/* flow.c ------------------------------------------------------------------------------------------------------------ */
+
+/* A tenant's access log is open: reads its pending commands (log_pending) and takes it into recovery; it becomes `served` when the
+ * keeper has settled them. Called once per tenant: by main.c for those that tenants_open() found, by whoever makes a tenant later. */
+MUST_USE enum err flow_begin(struct gate *g, struct gate_tenant *t);
 
 /* tenants.c -------------------------------------------------------------------------------------------------------- */
 
@@ -109,6 +126,9 @@ MUST_USE enum err tenants_open(struct gate *g, struct buf *why);
 MUST_USE enum err tenants_bucket_prepare(struct gate *g, struct gate_tenant *t, struct slice name, struct gate_bucket **out);
 void tenants_bucket_drop(struct gate *g, struct gate_tenant *t, struct gate_bucket *b);      /* prepared, not created after all */
 MUST_USE enum err tenants_control_apply(struct gate *g, struct gate_tenant *t, uint64_t index, struct slice leaf, struct slice opening);
+/* The last user of a dead bucket is gone. tenants_control_apply() frees a deleted bucket itself when it has no users; otherwise it only
+ * takes it out of the tables and sets `dead`. */
+void tenants_bucket_free(struct gate *g, struct gate_tenant *t, struct gate_bucket *b);
 struct gate_bucket *tenants_bucket(struct gate_tenant *t, struct slice name);
 struct gate_key *tenants_key(struct gate *g, struct slice access_key);
 struct gate_tenant *tenants_by_name(struct gate *g, struct slice name);
@@ -117,6 +137,10 @@ struct gate_tenant *tenants_by_name(struct gate *g, struct slice name);
  * out; `done` may be called later, from the loop, when its leaves are durable. status: HTTP. */
 typedef void (*statement_done)(void *ctx, uint16_t status, struct slice json);
 void statements_submit(struct gate *g, struct slice json, struct slice peer, statement_done done, void *ctx);
+
+/* api.c: requests of port 9001 below /v1/ (request.h); /v1/undelete is op_delete.c's. */
+struct gate_request;
+void api_ask(struct gate_request *r);
 
 struct gate_reader {
     struct gate_log *log;

@@ -137,7 +137,7 @@
 #define S3_CHUNK_SIZE_DIGITS_MAX 16
 #define S3_CHUNK_BYTES_MIN 8192                  /* every aws-chunk but the last */
 #define S3_TRAILER_LINES_MAX 8
-#define S3_TOKEN_CHARS_MAX 1024                  /* continuation tokens */
+#define S3_TOKEN_CHARS_MAX 1536                  /* continuation tokens */
 #define S3_BUCKETS_PAGE_MAX 10000
 #define S3_CREDENTIAL_CHARS_MAX 256
 #define S3_TARGET_BYTES_MAX 16384                /* request target as received */

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * repeat: the tables of seen signatures.
+ * Role: asked once per verified request. Trusts: the signature was verified before. Distrusts: how many there are.
+ * Law: 3. Spec: docs/spec/order.md, section repeats.
+ */
+#include "gate/repeat.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+static_assert((GATE_REPEATS_READ_MAX & (GATE_REPEATS_READ_MAX - 1)) == 0, "slots are masked");
+static_assert((GATE_REPEATS_MAX & (GATE_REPEATS_MAX - 1)) == 0, "the table grows by doubling up to this");
+
+#define REPEATS_FIRST 1024
+
+/* Signatures are HMAC values: nobody without a key chooses their bits, so 16 of the 32 bytes name one. */
+struct repeat_row {
+    uint8_t name[ID_BYTES];
+    uint64_t since_ms;                             /* 0: empty */
+    uint32_t count;
+};
+struct repeats {
+    struct repeat_row *rows;                       /* open addressing, exact */
+    size_t cap, used;
+    struct repeat_row reads[GATE_REPEATS_READ_MAX];
+};
+
+struct repeats *repeats_new(const struct rng *rng)
+{
+    (void)rng;
+    struct repeats *r = calloc(1, sizeof *r);
+    ASSERT(r);
+    r->cap = REPEATS_FIRST;
+    r->rows = calloc(r->cap, sizeof *r->rows);
+    ASSERT(r->rows);
+    return r;
+}
+
+void repeats_free(struct repeats *r)
+{
+    if (!r) return;
+    free(r->rows);
+    free(r);
+}
+
+static size_t repeat_hash(const uint8_t name[ID_BYTES])
+{
+    uint64_t v;
+    memcpy(&v, name, 8);
+    return (size_t)(v * 0x9e3779b97f4a7c15ull >> 20);
+}
+
+static struct repeat_row *repeat_find(struct repeat_row *rows, size_t cap, const uint8_t name[ID_BYTES])
+{
+    for (size_t i = repeat_hash(name);; i++) {
+        struct repeat_row *row = &rows[i & (cap - 1)];
+        if (!row->since_ms || memcmp(row->name, name, ID_BYTES) == 0) return row;
+    }
+}
+
+static bool repeat_old(const struct repeat_row *row, uint64_t now_ms)
+{
+    return row->since_ms + 2 * GATE_REPEAT_MS < now_ms;
+}
+
+/* Leaves the old ones out; doubles when more than half of what stays would fill the table. At the bound the oldest half of the
+ * time goes first, so that counting stays exact for the newest. */
+static void repeat_rebuild(struct repeats *r, uint64_t now_ms)
+{
+    size_t live = 0;
+    for (size_t i = 0; i < r->cap; i++) live += r->rows[i].since_ms && !repeat_old(&r->rows[i], now_ms);
+    size_t cap = r->cap;
+    while (cap < GATE_REPEATS_MAX && live * 4 > cap) cap *= 2;
+    uint64_t not_before = live * 4 > cap * 2 ? now_ms - GATE_REPEAT_MS / 2 : 0;
+    struct repeat_row *rows = calloc(cap, sizeof *rows);
+    if (!rows) return;                             /* memory is short: go on with the crowded table */
+    size_t used = 0;
+    for (size_t i = 0; i < r->cap; i++) {
+        struct repeat_row *old = &r->rows[i];
+        if (!old->since_ms || repeat_old(old, now_ms) || old->since_ms < not_before) continue;
+        if (used * 4 > cap * 3) break;
+        *repeat_find(rows, cap, old->name) = *old;
+        used++;
+    }
+    free(r->rows);
+    r->rows = rows;
+    r->cap = cap;
+    r->used = used;
+}
+
+static uint32_t repeat_read(struct repeats *r, const uint8_t *name, uint64_t now_ms)
+{
+    struct repeat_row *row = &r->reads[repeat_hash(name) & (GATE_REPEATS_READ_MAX - 1)];
+    if (row->since_ms && !repeat_old(row, now_ms) && memcmp(row->name, name, ID_BYTES) == 0) return ++row->count;
+    memcpy(row->name, name, ID_BYTES);
+    row->since_ms = now_ms;
+    return row->count = 1;
+}
+
+uint32_t repeat_count(struct repeats *r, const uint8_t signature[HASH_BYTES], bool changes_state, uint64_t now_ms)
+{
+    ASSERT(now_ms > 0);
+    if (BREAK("repeat-uncounted")) return 1;
+    if (!changes_state) return repeat_read(r, signature, now_ms);
+    if (r->used * 4 >= r->cap * 3) repeat_rebuild(r, now_ms);
+    struct repeat_row *row = repeat_find(r->rows, r->cap, signature);
+    if (row->since_ms && !repeat_old(row, now_ms)) return ++row->count;
+    if (!row->since_ms) {
+        if (r->used + 1 >= r->cap) return 1;       /* only when memory is short: a free slot must remain */
+        r->used++;
+    }
+    memcpy(row->name, signature, ID_BYTES);
+    row->since_ms = now_ms;
+    return row->count = 1;
+}

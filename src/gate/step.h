@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * step: the four steps of every request. Each makes one opaque value, and the next step wants it: there is no release without a
+ * receipt, no receipt without a decision, no decision without a verified request (LAW-1, LAW-2, LAW-3).
+ *
+ *     ASK -> step_verify() -> struct verified -> step_decide() -> struct decided -> step_record() -> struct recorded
+ *         -> durable -> step_release() -> struct released -> conn
+ *
+ * Only the file of a step knows what is in its value. All four live in the request they belong to.
+ */
+#ifndef TILLIT_GATE_STEP_H
+#define TILLIT_GATE_STEP_H
+
+#include "base/base.h"
+#include "base/limits.h"
+#include "gate/gate.h"
+
+struct gate_request;
+struct gate_write;
+struct verified;
+struct decided;
+struct recorded;
+struct released;
+
+struct step_box {                                  /* room for one value; each step asserts that its own fits */
+    _Alignas(16) uint8_t bytes[64];
+};
+
+/* step.c: the page ---------------------------------------------------------------------------------------------------- */
+
+void step_begin(struct gate_request *r);           /* an ASK, copied into r */
+void step_served(struct gate *g, struct gate_tenant *t);   /* a tenant is served: what was parked for it goes on */
+void step_sweep(struct gate *g);                   /* every GATE_SWEEP_MS: parked too long, tickets too old */
+/* A refusal of a proven caller: its leaf, then the answer when that is durable. The leaf says `dec` as decided and, when the
+ * refusal is not decide's own, `why` as the S3 code. */
+void step_refuse(struct gate_request *r);
+/* The same decision still holds for the control log as it is now; decides again when it moved (rule 14). False: it is deny now,
+ * or the bucket is gone: r->fault is set: let go of holds and call step_refuse(). */
+MUST_USE bool step_still_allowed(struct gate_request *r);
+
+/* step_verify.c ------------------------------------------------------------------------------------------------------- */
+
+/* Reads exactly the bytes under the signature and proves the caller. NULL: not proven, r->fault says what to answer and the
+ * summary has been counted. Otherwise r->fault.code may already hold a refusal that a proven caller gets with a leaf. */
+const struct verified *step_verify(struct gate_request *r, struct slice service);
+struct gate_tenant *verified_tenant(const struct verified *v);
+const struct gate_key *verified_key(const struct verified *v);   /* NULL: anonymous */
+uint32_t verified_repeats(const struct verified *v);             /* times this signature was seen, this one included */
+
+/* step_decide.c -------------------------------------------------------------------------------------------------------- */
+
+/* Asks policy, with the control log as it is now. */
+const struct decided *step_decide(struct gate_request *r, const struct verified *v);
+/* For another action or key of the same request (items of a batch). */
+bool step_decide_also(struct gate_request *r, const struct verified *v, enum s3_op op, struct slice key);
+bool decided_allow(const struct decided *d);
+const char *decided_why(const struct decided *d);                /* reason, when denied */
+uint64_t decided_ctl(const struct decided *d);                   /* size of the control log it was decided under */
+uint32_t decided_engine(const struct decided *d);
+
+/* step_record.c --------------------------------------------------------------------------------------------------------- */
+
+/* What an operation says about itself; the rest of the leaf comes from the request, its verification and its decision. */
+struct leaf_says {
+    bool write;                                    /* `w`: authorises and commits; needs a gate_write with its command */
+    const char *why;                               /* S3 code when the answer is a refusal; NULL */
+    bool has_bytes, has_range, has_ver, has_asof, has_batch;
+    uint64_t bytes, range_first, range_last, ver, asof;
+    uint64_t n;                                    /* batch: items, and their root */
+    uint8_t root[HASH_BYTES];
+    struct slice fresh, qry, res, items;           /* values of the commitments new, qry, res, items; p NULL: absent */
+};
+/* Appends the leaf to the tenant's access log. `durable` is called from the loop when it is on disk, with the receipt. With a
+ * write, its command rides in the same record; the write's own callback tells what came of it, and `durable` may be NULL.
+ * Asserts: allowed or refusing, decided under the control log's present size, logbook_ready() was asked. */
+void step_record(struct gate_request *r, const struct decided *d, const struct leaf_says *says, struct gate_write *w,
+                 void (*durable)(struct gate_request *r, const struct recorded *rec));
+/* The same for a bucket's configuration: the request's own record stands in the control log and is folded at once. */
+MUST_USE enum err step_record_bucket(struct gate_request *r, const struct decided *d, const struct gate_bucket *b, bool on,
+                                     void (*durable)(struct gate_request *r, const struct recorded *rec));
+bool recorded_durable(const struct recorded *rec);               /* asks the logbook, keeps no flag of its own */
+void recorded_text(const struct recorded *rec, struct buf *out); /* "<log>/<index>" */
+uint64_t recorded_index(const struct recorded *rec);
+void recorded_spend(struct recorded *rec);                       /* a receipt releases once */
+
+/* step_release.c -------------------------------------------------------------------------------------------------------- */
+
+struct release_says {
+    uint16_t status;
+    bool head;
+    uint64_t size, off, len;
+};
+/* The only maker of a RELEASE. rec must be durable and not spent (asserted). Segment keys are derived here and only for the
+ * segments in range; the frame goes straight to the connection's buffer. */
+void step_release(struct gate_request *r, struct recorded *rec, const struct release_says *says);
+
+#endif
