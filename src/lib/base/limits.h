@@ -196,4 +196,31 @@
 #define LOG_CLOCK_DEGRADED_MS 5000
 #define LOG_CLOCK_REFUSED_MS 900000
 
+/* keeper */
+#define LOCATION_BYTES_MAX 64
+#define ROW_KEY_BYTES_MAX 1088                   /* table byte, bucket, key, NUL, two numbers */
+#define KEEPER_FRONTS_MAX 256
+#define KEEPER_STAGES_MAX 32768                  /* granted or staged blobs */
+#define KEEPER_STAGE_MEMORY_BYTES_MAX (256u * 1024 * 1024)  /* staged bytes in memory; past it credits are withheld */
+#define KEEPER_SPILL_BYTES (256 * 1024)          /* a blob that may be large goes to its file from here on */
+#define KEEPER_CREDIT_STEP_BYTES (256 * 1024)
+#define KEEPER_PARK_MS 1000                      /* a STAGE may overtake its GRANT by this much */
+#define KEEPER_QUEUE_MAX 65536                   /* APPLYs received and not settled */
+#define KEEPER_BATCH_ITEMS_MAX 1024
+#define KEEPER_BATCH_BYTES_MAX (16u * 1024 * 1024)
+#define KEEPER_LOGS_MAX 20000                    /* two logs a tenant */
+#define KEEPER_RETRY_MS 200                      /* between attempts to reopen a failed engine */
+#define KEEPER_IO_THREADS 2
+#define KEEPER_IO_QUEUE_MAX 65536
+#define KEEPER_READS_MAX 1024                    /* READs waiting for a disk, all fronts */
+#define KEEPER_SCANS_MAX 1024
+#define KEEPER_RESERVE_BYTES (128ull * 1024 * 1024)  /* free space below which writes stop */
+#define KEEPER_RESERVE_SLACK_BYTES (16ull * 1024 * 1024)
+#define KEEPER_BALLAST_BYTES (16u * 1024 * 1024) /* a file given up when the disk is full all the same */
+#define KEEPER_SPACE_MS 250
+#define SCAN_ANSWER_BYTES_MAX (2 * 1024 * 1024)  /* rows of one SCAN, all its frames */
+#define PURGE_ENTRIES_MAX 10000
+#define BATCH_ITEMS_MAX 1000
+#define GRAVE_LOOK_MAX 10000                     /* buried versions of one key that an UNDELETE looks at */
+
 #endif
