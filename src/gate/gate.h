@@ -24,6 +24,13 @@
 struct gate;
 struct gate_tenant;
 
+/* SSH fingerprints whose statements are accepted: a tenant's owners, the provider's officers. */
+#define SIGNERS_MAX 32
+struct gate_signers {
+    size_t count;
+    char fingerprint[SIGNERS_MAX][SSH_FINGERPRINT_CHARS + 1];
+};
+
 /* An access key: found by its 20 characters in the gate's global table. */
 struct gate_key {
     char access_key[ACCESS_KEY_CHARS + 1];
@@ -64,6 +71,7 @@ struct gate_tenant {
     struct secret state_key;                       /* seals access keys' secrets in the keyring */
     struct keyring keyring;
     struct gate_log *control, *access;
+    struct gate_signers owners;                    /* LAW-6: from the genesis leaf on */
     struct map *buckets;                           /* by name -> struct gate_bucket: what the control log says is there */
     struct map *bucket_ids;                        /* by id -> struct gate_bucket: prepared ones too */
     bool served;                                   /* false: keeper and log disagree (rule 7), or recovery is not over */
@@ -79,6 +87,7 @@ struct gate {
     uint32_t boot;
     struct logbook *logbook;
     struct gate_log *provider, *heads;
+    struct gate_signers officers;
     struct map *tenants;                           /* by id (16 bytes) -> struct gate_tenant */
     struct gate_tenant *tenant_list[TENANTS_MAX];
     size_t tenant_count;
@@ -133,6 +142,9 @@ struct gate_bucket *tenants_bucket(struct gate_tenant *t, struct slice name);
 struct gate_key *tenants_key(struct gate *g, struct slice access_key);
 struct gate_tenant *tenants_by_name(struct gate *g, struct slice name);
 
+/* A tenant with its genesis begins to be served (nothing of it can be unsettled yet). In recover.c. */
+void tenants_served(struct gate *g, struct gate_tenant *t);
+
 /* statements.c: signed statements (genesis, tenant.create, key.create, reader.create ...). One JSON request in, one JSON answer
  * out; `done` may be called later, from the loop, when its leaves are durable. status: HTTP. */
 typedef void (*statement_done)(void *ctx, uint16_t status, struct slice json);
@@ -141,6 +153,10 @@ void statements_submit(struct gate *g, struct slice json, struct slice peer, sta
 /* api.c: requests of port 9001 below /v1/ (request.h); /v1/undelete is op_delete.c's. */
 struct gate_request;
 void api_ask(struct gate_request *r);
+
+/* init.c: `tillit-gate DIR --init`: statements from stdin (a JSON array of what POST /v1/statements takes), their answers as a JSON
+ * array to stdout. Needs logs and tenants open, and the loop; no keeper, no listeners. Gives the exit code. */
+int init_run(struct gate *g);
 
 struct gate_reader {
     struct gate_log *log;
