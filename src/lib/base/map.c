@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * map: a bounded open-addressing hash map from byte strings to pointers.
- * Role: tables of live things (holds, tickets, access keys, buckets).
+ * Role: tables of live things (holds, tickets, access keys, requests).
  * Distrusts: keys, which callers of the service choose: the hash is keyed per process so that nobody can aim at one
  *   chain, and the number of entries has a bound from the start.
  * Spec: SipHash (Aumasson, Bernstein 2012), here with 1 and 3 rounds
