@@ -209,7 +209,7 @@
 #define KEEPER_BATCH_ITEMS_MAX 1024
 #define KEEPER_BATCH_BYTES_MAX (16u * 1024 * 1024)
 #define KEEPER_LOGS_MAX 20000                    /* two logs a tenant */
-#define KEEPER_RETRY_MS 200                      /* between attempts to reopen a failed engine */
+#define KEEPER_REOPEN_MS 200                     /* between attempts to reopen a failed engine */
 #define KEEPER_IO_THREADS 2
 #define KEEPER_IO_QUEUE_MAX 65536
 #define KEEPER_READS_MAX 1024                    /* READs waiting for a disk, all fronts */
@@ -222,5 +222,12 @@
 #define PURGE_ENTRIES_MAX 10000
 #define BATCH_ITEMS_MAX 1000
 #define GRAVE_LOOK_MAX 10000                     /* buried versions of one key that an UNDELETE looks at */
+
+/* policy */
+#define POLICY_OWNERS_MAX 16                     /* keys that genesis names */
+#define POLICY_KEYS_MAX 10000                    /* access keys of a tenant, turned off ones too */
+#define POLICY_READERS_MAX 4096                  /* log capabilities of a tenant, revoked ones too */
+#define POLICY_CAPABILITY_BYTES_MAX 64
+#define POLICY_USER_CHARS_MAX 64
 
 #endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Words of leaves: acts, kinds of authentication and bodies, reasons, and the text of `who`.
+ * Role: between leaves and decisions. Trusts: the tables. Distrusts: every text.
+ * Law: 4. Spec: docs/spec/policy.md section 2, docs/spec/record.md section 2.
+ */
+#include "policy/policy_internal.h"
+
+static const char *const acts[POLICY_ACT__COUNT] = {
+    "",
+#define S3_OP(level, method, sub, name, action, kind, answer) #name,
+#include "s3/s3_op.def"
+#undef S3_OP
+#define POLICY_ACT(name, level, who) #name,
+#include "policy/policy_act.def"
+#undef POLICY_ACT
+};
+static const char *const auths[POLICY_AUTH__COUNT] = {"hdr", "qry", "anon", "stmt", "auto"};
+static const char *const bodies[POLICY_BODY__COUNT] = {"none", "sha256", "uns", "unst"};
+static const struct {
+    const char *text, *s3;
+} reasons[POLICY_REASON__COUNT] = {
+#define REASON(name, text, s3, what) {text, s3},
+#include "policy/policy_reason.def"
+#undef REASON
+};
+
+enum policy_act policy_act_of(struct slice text) {
+    for (int i = 1; i < POLICY_ACT__COUNT; i++) {
+        if (slice_is(text, acts[i])) return (enum policy_act)i;
+    }
+    return POLICY_ACT_NONE;
+}
+
+const char *policy_act_text(enum policy_act a) {
+    ASSERT((unsigned)a < POLICY_ACT__COUNT);
+    return acts[a];
+}
+
+const char *policy_auth_text(enum policy_auth a) {
+    ASSERT((unsigned)a < POLICY_AUTH__COUNT);
+    return auths[a];
+}
+
+enum err policy_auth_parse(struct slice text, enum policy_auth *out) {
+    for (int i = 0; i < POLICY_AUTH__COUNT; i++) {
+        if (!slice_is(text, auths[i])) continue;
+        *out = (enum policy_auth)i;
+        return ERR_OK;
+    }
+    return ERR_INPUT;
+}
+
+const char *policy_body_text(enum policy_body b) {
+    ASSERT((unsigned)b < POLICY_BODY__COUNT);
+    return bodies[b];
+}
+
+enum err policy_body_parse(struct slice text, enum policy_body *out) {
+    for (int i = 0; i < POLICY_BODY__COUNT; i++) {
+        if (!slice_is(text, bodies[i])) continue;
+        *out = (enum policy_body)i;
+        return ERR_OK;
+    }
+    return ERR_INPUT;
+}
+
+const char *policy_reason_text(enum policy_reason r) {
+    ASSERT((unsigned)r < POLICY_REASON__COUNT);
+    return reasons[r].text;
+}
+
+const char *policy_reason_s3(enum policy_reason r) {
+    ASSERT((unsigned)r < POLICY_REASON__COUNT);
+    return reasons[r].s3;
+}
+
+/* who ------------------------------------------------------------------------------------------------------------------ */
+
+/* IAM's alphabet of user names. */
+static bool user_ok(struct slice user) {
+    if (user.n == 0 || user.n > POLICY_USER_CHARS_MAX) return false;
+    for (size_t i = 0; i < user.n; i++) {
+        uint8_t c = user.p[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!letter && (c == 0 || strchr("+=,.@_-", c) == NULL)) return false;
+    }
+    return true;
+}
+
+static enum err key_who_parse(struct slice text, struct policy_who *out) {
+    struct policy_who w = {0};
+    struct slice rest = slice_cut(text, ':', &w.account);
+    w.access_key = slice_cut(rest, ':', &w.user);
+    if (!policy_account_ok(w.account) || !user_ok(w.user) || !policy_access_key_ok(w.access_key)) return ERR_INPUT;
+    *out = w;
+    return ERR_OK;
+}
+
+enum err policy_who_parse(enum policy_auth auth, struct slice text, struct policy_who *out) {
+    *out = (struct policy_who){0};
+    switch (auth) {
+    case POLICY_AUTH_HDR:
+    case POLICY_AUTH_QRY: return key_who_parse(text, out);
+    case POLICY_AUTH_ANON: return slice_is(text, "anon") ? ERR_OK : ERR_INPUT;
+    case POLICY_AUTH_AUTO: return slice_is(text, "auto") ? ERR_OK : ERR_INPUT;
+    case POLICY_AUTH_STMT:
+        if (!slice_starts(text, SLICE_LIT("SHA256:")) || text.n > SSH_FINGERPRINT_CHARS) return ERR_INPUT;
+        out->fingerprint = text;
+        return ERR_OK;
+    case POLICY_AUTH__COUNT: break;
+    }
+    return ERR_INPUT;
+}
+
+void policy_who_put(struct buf *out, enum policy_auth auth, const struct policy_who *w) {
+    switch (auth) {
+    case POLICY_AUTH_HDR:
+    case POLICY_AUTH_QRY:
+        buf_put_slice(out, w->account);
+        buf_put_u8(out, ':');
+        buf_put_slice(out, w->user);
+        buf_put_u8(out, ':');
+        buf_put_slice(out, w->access_key);
+        return;
+    case POLICY_AUTH_STMT: buf_put_slice(out, w->fingerprint); return;
+    case POLICY_AUTH_ANON:
+    case POLICY_AUTH_AUTO: buf_put_str(out, policy_auth_text(auth)); return;
+    case POLICY_AUTH__COUNT: break;
+    }
+    ASSERT(!"an auth of the table");
+}
