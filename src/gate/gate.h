@@ -105,6 +105,7 @@ struct gate {
     bool writable;                                 /* keeper's SPACE and the WAL's reserve */
     struct gate_keeper *keeper;                    /* keeper_link.c */
     struct gate_requests *requests;                /* request.c */
+    struct map *by_log;                            /* access log's id -> struct gate_tenant: flow.c */
     struct holds *holds;                           /* rule 0 */
     struct recent *recent;                         /* rule 8 */
     struct repeats *repeats;
@@ -153,6 +154,9 @@ void statements_submit(struct gate *g, struct slice json, struct slice peer, sta
 /* api.c: requests of port 9001 below /v1/ (request.h); /v1/undelete is op_delete.c's. */
 struct gate_request;
 void api_ask(struct gate_request *r);
+
+/* status.c: DIR/run/gate/status.json for doctor; main.c calls it once a second (timer). landlock_abi 0: none. */
+void status_write(struct gate *g, bool keeper_ready, int landlock_abi);
 
 /* init.c: `tillit-gate DIR --init`: statements from stdin (a JSON array of what POST /v1/statements takes), their answers as a JSON
  * array to stdout. Needs logs and tenants open, and the loop; no keeper, no listeners. Gives the exit code. */

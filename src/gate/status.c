@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Writes DIR/run/gate/status.json: how the gate is, for `tillit doctor`. No name, no key, no count of anybody's data.
+ * Role: a timer of main.c calls status_write(); a reader finds the old or the new file, never half of one.
+ * Trusts: nothing. Law: 2 (no socket beside the door: the gate says, nobody asks), 7.
+ * Spec: docs/spec/dir.md
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "gate/tenants.h"
+
+#define STATUS_BYTES_MAX (4 * 1024 * 1024)
+
+static const char *yes(bool b) { return b ? "true" : "false"; }
+
+void status_write(struct gate *g, bool keeper_ready, int landlock_abi)
+{
+    AUTO(buf) struct buf b = BUF_INIT(STATUS_BYTES_MAX);
+    char path[1200], tmp[1208], id[ID_TEXT_CHARS + 1];
+    struct logbook_stats s;
+    struct secret_status m = secret_status();
+    logbook_stats(g->logbook, &s);
+    buf_printf(&b, "{\"boot\":%u,\"keeper\":%s,\"landlock\":%s,\"memory_locked\":%s,\"clock\":%s,\"space\":%s,", g->boot, yes(keeper_ready), yes(landlock_abi > 0),
+               yes(m.locked_bytes == m.mapped_bytes), yes(!s.degraded_clock), yes(!s.at_reserve && g->writable));
+    buf_printf(&b, "\"batches\":%llu,\"records\":%llu,\"wal_files\":%llu,\"full_check_age_ms\":%llu,\"tenants\":[", (unsigned long long)s.batches,
+               (unsigned long long)s.records, (unsigned long long)s.wal_files, (unsigned long long)s.age_of_full_check_ms);
+    for (size_t i = 0; i < g->tenant_count; i++) {
+        const struct gate_tenant *t = g->tenant_list[i];
+        tenants_id_text(t->id, id);
+        buf_printf(&b, "%s{\"id\":\"%s\",\"served\":%s,\"why\":\"%s\"}", i > 0 ? "," : "", id, yes(t->served), t->served ? "" : t->unserved_why);
+    }
+    buf_put_str(&b, "]}\n");
+    if (!buf_ok(&b)) return;
+    snprintf(path, sizeof path, "%s/run/gate/status.json", g->dir);
+    snprintf(tmp, sizeof tmp, "%s.new", path);
+    int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0) return;
+    bool ok = write(fd, b.p, b.n) == (ssize_t)b.n;
+    close(fd);
+    if (ok) rename(tmp, path);
+}

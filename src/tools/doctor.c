@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * `tillit doctor`: what is on, what is wrong, what to do about it.
+ * Role: reads what the store says of itself (run/gate/status.json) and what the kernel says of its processes.
+ * Trusts: /proc. Law: 7 (we say what we cannot prove: a wall that is not up is named).
+ * Spec: docs/spec/dir.md
+ */
+#include "tools/tools.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+static const char usage[] = "usage: tillit doctor DIR [--json]\n\nExit code 0: all is well; 1: something named needs attention; 3: the store is not running.\n";
+
+struct report {
+    json_t *items;
+    bool bad;
+};
+
+static void say(struct report *r, bool ok, const char *what, const char *remedy)
+{
+    r->bad = r->bad || !ok;
+    json_array_append_new(r->items, json_pack("{s:b, s:s, s:s}", "ok", ok, "what", what, "remedy", ok ? "" : remedy));
+}
+
+static bool running(const char *dir)
+{
+    char path[TOOLS_PATH_MAX];
+    snprintf(path, sizeof path, "%s/lock", dir);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    bool held = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0;
+    if (fd >= 0) close(fd);
+    return held;
+}
+
+/* The value of a line "Name:\tvalue" of /proc/PID/status. */
+static long proc_status(long pid, const char *name)
+{
+    char path[64], line[256];
+    long v = -1;
+    snprintf(path, sizeof path, "/proc/%ld/status", pid);
+    FILE *f = fopen(path, "re");
+    while (f && fgets(line, sizeof line, f))
+        if (strncmp(line, name, strlen(name)) == 0) v = strtol(line + strlen(name) + 1, NULL, 10);
+    if (f) fclose(f);
+    return v;
+}
+
+/* Ours are the processes that name DIR on their command line. */
+static const char *role_of(long pid, const char *dir)
+{
+    char path[64], line[4096];
+    snprintf(path, sizeof path, "/proc/%ld/cmdline", pid);
+    FILE *f = fopen(path, "re");
+    size_t n = f ? fread(line, 1, sizeof line - 1, f) : 0;
+    if (f) fclose(f);
+    for (size_t i = 0; i < n; i++) line[i] = line[i] ? line[i] : ' ';
+    line[n] = 0;
+    if (!strstr(line, dir)) return NULL;
+    return strstr(line, "tillit-gate") ? "gate" : strstr(line, "tillit-keeper") ? "keeper" : strstr(line, "tillit-steward") ? "steward" : strstr(line, "nginx") ? "front" : NULL;
+}
+
+static void walls(struct report *r, const char *dir)
+{
+    DIR *d = opendir("/proc");
+    char text[200];
+    for (struct dirent *x; d && (x = readdir(d));) {
+        if (!isdigit((unsigned char)x->d_name[0])) continue;
+        long pid = strtol(x->d_name, NULL, 10);
+        const char *role = role_of(pid, dir);
+        if (!role) continue;
+        bool front = strcmp(role, "front") == 0;
+        long seccomp = proc_status(pid, "Seccomp"), uid = proc_status(pid, "Uid");
+        snprintf(text, sizeof text, "%s (pid %ld): uid %ld%s", role, pid, uid, seccomp == 2 ? ", seccomp on" : "");
+        say(r, front || seccomp == 2, text, "its system calls are not filtered: the kernel must support seccomp filters");
+        if (geteuid() == 0) say(r, uid != 0, text, "it runs as root: start `tillit serve` as root, so that each process gets a uid of its own");
+    }
+    if (d) closedir(d);
+}
+
+static void gate_says(struct report *r, const char *dir)
+{
+    char path[TOOLS_PATH_MAX], text[400];
+    AUTO(buf) struct buf b = BUF_INIT(1024 * 1024);
+    snprintf(path, sizeof path, "%s/run/gate/status.json", dir);
+    json_t *j = file_read(path, &b) == ERR_OK ? json_loadb((const char *)b.p, b.n, 0, NULL) : NULL;
+    if (!j) {
+        say(r, false, "the gate has not said how it is", "wait a second; if it stays so, read the server's log on stderr");
+        return;
+    }
+    static const struct { const char *key, *good, *remedy; } flags[] = {
+        {"keeper", "keeper connected, index open", "the keeper is not there or its index does not open: read the server's log on stderr"},
+        {"landlock", "gate: Landlock on", "the kernel has no Landlock: files are guarded by owners and modes only"},
+        {"memory_locked", "gate: secrets are locked in memory", "raise the limit for locked memory (LimitMEMLOCK, ulimit -l): secrets may be swapped out"},
+        {"clock", "clock runs with the record", "the wall clock is behind the newest record by more than 5 s: set it right (chrony)"},
+        {"space", "disk above its reserve", "the disk is at its reserve: writes stop, reads go on; make room"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+        const json_t *v = json_object_get(j, flags[i].key);
+        if (v) say(r, json_is_true(v), flags[i].good, flags[i].remedy);
+    }
+    size_t i;
+    json_t *t, *tenants = json_object_get(j, "tenants");
+    json_array_foreach(tenants, i, t) {
+        const char *why = json_string_value(json_object_get(t, "why"));
+        snprintf(text, sizeof text, "tenant %s %s", json_string_value(json_object_get(t, "id")), json_is_true(json_object_get(t, "served")) ? "is served" : "is NOT served");
+        say(r, json_is_true(json_object_get(t, "served")), text, why && *why ? why : "read the server's log on stderr");
+    }
+    json_decref(j);
+}
+
+int cmd_doctor(int argc, char **argv)
+{
+    const char *dir[1] = {NULL};
+    char real[4096];
+    bool as_json = false;
+    const struct option o[] = {{"--json", NULL, &as_json}};
+    int n = options_read(argc, argv, o, ARRAY_LEN(o), dir, 1, usage);
+    if (n == -2) return EXIT_DONE;
+    if (n != 1) {
+        if (n >= 0) fputs(usage, stderr);
+        return EXIT_USAGE;
+    }
+    struct report r = {.items = json_array()};
+    bool up = running(dir[0]);
+    say(&r, up, up ? "the store is running" : "the store is not running", "tillit serve DIR");
+    if (up) {
+        walls(&r, realpath(dir[0], real) ? real : dir[0]);
+        gate_says(&r, dir[0]);
+    }
+    size_t i;
+    json_t *x;
+    if (as_json) json_dumpf(r.items, stdout, JSON_INDENT(1)), putchar('\n');
+    else
+        json_array_foreach(r.items, i, x) {
+            bool ok = json_is_true(json_object_get(x, "ok"));
+            printf("%-4s %s\n", ok ? "ok" : "MEND", json_string_value(json_object_get(x, "what")));
+            if (!ok) printf("       -> %s\n", json_string_value(json_object_get(x, "remedy")));
+        }
+    json_decref(r.items);
+    return !up ? EXIT_REACH : r.bad ? EXIT_REFUSED : EXIT_DONE;
+}
