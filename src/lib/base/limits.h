@@ -212,7 +212,7 @@
 #define KEEPER_REOPEN_MS 200                     /* between attempts to reopen a failed engine */
 #define KEEPER_IO_THREADS 2
 #define KEEPER_IO_QUEUE_MAX 65536
-#define KEEPER_READS_MAX 1024                    /* READs waiting for a disk, all fronts */
+#define KEEPER_READS_MAX 16384                   /* READs waiting for a disk, all fronts */
 #define KEEPER_SCANS_MAX 1024
 #define KEEPER_RESERVE_BYTES (128ull * 1024 * 1024)  /* free space below which writes stop */
 #define KEEPER_RESERVE_SLACK_BYTES (16ull * 1024 * 1024)
