@@ -121,7 +121,7 @@ enum err record_opening_check(struct ledger_hash *h, const struct record_leaf *l
         uint8_t mac[HASH_BYTES];
         if (item->erased) continue;
         record_commitment(h, item->field, item->salt, item->value, mac);
-        if (memcmp(mac, l->f[f].bytes, HASH_BYTES) != 0) return ERR_VERIFY;
+        if (!ct_equal(mac, l->f[f].bytes, HASH_BYTES)) return ERR_VERIFY;
     }
     return next == o->count ? ERR_OK : ERR_VERIFY;
 }
