@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs all tests of build-test/ and sums them. Usage: dev/test_all.py [--only unit,corpus,dev,python]
+"""Runs all tests of build-test/ and sums them. Usage: dev/test_all.py [--build DIR] [--only unit,corpus,dev,python]
 
 Every cmocka case, every corpus, every check of dev/ and every Python test counts as one. The sum is the last line; the
 single results go to build-test/results/all.json, from which dev/status.py makes the table of promises.
 """
+import argparse
 import concurrent.futures
 import json
 import os
@@ -14,8 +15,6 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BUILD = ROOT / "build-test"
-RESULTS = BUILD / "results"
 UNIT_TIMEOUT_S = 300
 PYTHON_TIMEOUT_S = 3600
 
@@ -72,8 +71,8 @@ def run_plain(test):
     return [(test["name"], "passed" if code == 0 else "failed", out + err)]
 
 
-def run_meson_tests(total, suites):
-    done = subprocess.run(["meson", "introspect", "--tests", str(BUILD)], capture_output=True, text=True, check=True)
+def run_meson_tests(total, build, suites):
+    done = subprocess.run(["meson", "introspect", "--tests", str(build)], capture_output=True, text=True, check=True)
     tests = [test for test in json.loads(done.stdout) if any(name.split(":")[-1] in suites for name in test["suite"])]
     with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         runs = [pool.submit(run_cmocka if any(name.endswith("unit") for name in test["suite"]) else run_plain, test) for test in tests]
@@ -82,9 +81,9 @@ def run_meson_tests(total, suites):
                 total.add(name, result, output)
 
 
-def run_dev_checks(total):
+def run_dev_checks(total, build):
     checks = {
-        "tidy": ["python3", "dev/tidy.py", "--build", "build-test"],
+        "tidy": ["python3", "dev/tidy.py", "--build", str(build)],
         "docs/spec/wire.md is current": ["python3", "dev/gen_wire_md.py", "--check"],
     }
     for name, command in checks.items():
@@ -99,15 +98,15 @@ def run_dev_checks(total):
             total.add(f"{script.stem}: ended with code {code}", "failed", err)
 
 
-def run_python_tests(total):
+def run_python_tests(total, build):
     script = ROOT / "tests/run.py"
     if not script.exists():
         return
-    result_file = RESULTS / "py.json"
+    result_file = build / "results/py.json"
     result_file.unlink(missing_ok=True)
     # Its output goes to the screen as it comes: these tests are slow enough that one wants to see them move.
     try:
-        code = subprocess.run(["python3", str(script)], cwd=ROOT, timeout=PYTHON_TIMEOUT_S).returncode
+        code = subprocess.run(["python3", str(script), "--build", str(build)], cwd=ROOT, timeout=PYTHON_TIMEOUT_S).returncode
     except subprocess.TimeoutExpired:
         code = -1
     if not result_file.exists():
@@ -122,20 +121,22 @@ def run_python_tests(total):
 
 
 def main():
-    only = {"unit", "corpus", "dev", "python"}
-    if sys.argv[1:2] == ["--only"]:
-        only &= set(sys.argv[2].split(","))
-    RESULTS.mkdir(parents=True, exist_ok=True)
+    parser = argparse.ArgumentParser(description="Runs all tests and sums them.")
+    parser.add_argument("--build", default=str(ROOT / "build-test"))
+    parser.add_argument("--only", default="dev,unit,corpus,python")
+    arguments = parser.parse_args()
+    build, only = pathlib.Path(arguments.build).resolve(), set(arguments.only.split(","))
+    (build / "results").mkdir(parents=True, exist_ok=True)
     total = Sum()
     if "dev" in only:
-        run_dev_checks(total)
+        run_dev_checks(total, build)
     if only & {"unit", "corpus"}:
-        run_meson_tests(total, only)
+        run_meson_tests(total, build, only)
     if "python" in only:
-        run_python_tests(total)
+        run_python_tests(total, build)
     passed, failed, skipped = (total.count(result) for result in ("passed", "failed", "skipped"))
     document = {"passed": passed, "failed": failed, "skipped": skipped, "tests": total.tests}
-    (RESULTS / "all.json").write_text(json.dumps(document, indent=1) + "\n")
+    (build / "results/all.json").write_text(json.dumps(document, indent=1) + "\n")
     print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
     return 1 if failed or not passed else 0
 
