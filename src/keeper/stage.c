@@ -272,7 +272,7 @@ static void io_done(struct io_job *j) {
 
 /* One job a blob at a time: what arrives meanwhile is the next one's. */
 static void io_next(struct stage *s) {
-    if (s->io_busy || s->state == STAGE_DEAD || s->dropped || (s->mem.n == 0 && !s->last)) return;
+    if (s->io_busy || s->k->stopping || s->state == STAGE_DEAD || s->dropped || (s->mem.n == 0 && !s->last)) return;
     struct buf swap = s->writing;
     s->writing = s->mem;
     s->mem = swap;
