@@ -143,10 +143,12 @@ static int read_arguments(int argc, char **argv)
     AUTO(buf) struct buf why = BUF_INIT(2048);
     char path[SERVE_PATH_MAX];
     if (argc < 2 || argv[1][0] == '-' || argc % 2 != 0) return usage();
-    if (!realpath(argv[1], serve.dir)) {
+    char real[PATH_MAX];
+    if (!realpath(argv[1], real) || strlen(real) >= sizeof serve.dir) {
         fprintf(stderr, "tillit serve: %s: %s; `tillit init DIR --tenant NAME` makes a new store\n", argv[1], strerror(errno));
         return 2;
     }
+    memcpy(serve.dir, real, strlen(real) + 1);
     conf_path(serve.dir, "tillit.conf", path, sizeof path);
     if (conf_read(path, &serve.conf, &why) != ERR_OK) {
         fprintf(stderr, "tillit serve: %.*s\n", (int)why.n, (const char *)why.p);
