@@ -244,6 +244,27 @@ static void any_flipped_bit_is_corrupt_and_nothing_comes_out(void **state) {
     free(stored);
 }
 
+/* A reader of too much or too little must not reach the cipher: out has room for the next frame only. */
+static void a_frame_of_another_length_is_corrupt_and_out_stays_untouched(void **state) {
+    (void)state;
+    uint8_t *plain, *stored = seal(2 * FRAME_PLAIN_BYTES, &plain), out[4] = {7, 7, 7, 7};
+    struct frame_opener o;
+    struct slice got;
+    assert_int_equal(frame_opener_init(&o), ERR_OK);
+    assert_int_equal(frame_opener_next(&o), 0);
+    assert_int_equal(frame_opener_begin(&o, &ID, 2 * FRAME_PLAIN_BYTES, 0, 5), ERR_OK);
+    frame_opener_blob_key(&o, KEY);
+    assert_int_equal(frame_opener_next(&o), FRAME_CIPHER_BYTES);
+    assert_int_equal(frame_opener_open(&o, slice_of(stored, FRAME_TAG_BYTES + 4), out, &got), ERR_CORRUPT);
+    assert_int_equal(frame_opener_open(&o, slice_of(stored, FRAME_CIPHER_BYTES + 1), out, &got), ERR_CORRUPT);
+    assert_int_equal(frame_opener_open(&o, slice_of(stored, 0), out, &got), ERR_CORRUPT);
+    for (size_t i = 0; i < sizeof out; i++) assert_int_equal(out[i], 7);
+    assert_int_equal(frame_opener_finish(&o), ERR_CORRUPT);
+    frame_opener_done(&o);
+    free(plain);
+    free(stored);
+}
+
 static void a_frame_in_another_place_is_corrupt(void **state) {
     (void)state;
     uint8_t *plain, *stored = seal(SEGMENT_PLAIN_BYTES + FRAME_PLAIN_BYTES, &plain), key[32];
@@ -354,6 +375,7 @@ int main(void) {
         cmocka_unit_test(truncation_at_every_byte_is_corrupt),
         cmocka_unit_test(a_cut_at_a_frame_border_is_corrupt),
         cmocka_unit_test(any_flipped_bit_is_corrupt_and_nothing_comes_out),
+        cmocka_unit_test(a_frame_of_another_length_is_corrupt_and_out_stays_untouched),
         cmocka_unit_test(a_frame_in_another_place_is_corrupt),
         cmocka_unit_test(sizes_and_ranges_are_arithmetic),
         cmocka_unit_test(no_blob_has_these_sizes),

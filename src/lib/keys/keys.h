@@ -5,8 +5,8 @@
  * Law: 2, 6. Spec: docs/spec/keys.md; C2SP XAES-256-GCM; NIST SP 800-38D; RFC 2104.
  *
  *   root key (provider) --derive--> epoch key --wrap--> tenant key --wrap--> bucket key --seal--> facts, meta
- *                                          \--wrap--> index key        \--seal--> keybox
- *                                                                      \--derive--> opening, command, state, listing keys
+ *                                                         \--seal--> keybox
+ *                                                         \--derive--> the keys of keys_label.def
  *   sealed      = nonce[24] ciphertext tag[16]                             XAES-256-GCM, random nonce
  *   wrapped key = u8 1 | u32 generation | nonce[24] | ciphertext[32] | tag[16]
  *   sealed at   = u32 boot | ciphertext | tag[16]                          AES-256-GCM, nonce = u32 boot | u64 index
@@ -110,9 +110,9 @@ MUST_USE enum err keys_open_secret(struct keys_ctx *c, const struct secret *key,
 MUST_USE enum err keys_seal_with(struct keys_ctx *c, const uint8_t nonce[KEYS_NONCE_BYTES], const struct secret *key,
                                  struct slice aad, struct slice plain, struct buf *out);
 
-enum keys_wrap_kind { KEYS_WRAP_TENANT = 1, KEYS_WRAP_BUCKET = 2, KEYS_WRAP_INDEX = 3 };
+enum keys_wrap_kind { KEYS_WRAP_TENANT = 1, KEYS_WRAP_BUCKET = 2 };
 /* Associated data of a wrap: what the key is, whose, and the generation of the key it is wrapped under (the epoch, for
- * what lies under an epoch key; else 0). Tenant: tenant id. Bucket: tenant id and bucket id. Index: none (zeros). */
+ * what lies under an epoch key; else 0). Tenant: tenant id. Bucket: tenant id and bucket id. */
 struct keys_wrap_id {
     enum keys_wrap_kind kind;
     uint32_t generation;

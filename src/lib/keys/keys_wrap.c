@@ -13,7 +13,7 @@ static const char aad_label[] = "tillit key v1";
 
 static void wrap_aad(const struct keys_wrap_id *id, uint8_t out[WRAP_AAD_BYTES]) {
     uint8_t *p = out;
-    ASSERT(id->kind >= KEYS_WRAP_TENANT && id->kind <= KEYS_WRAP_INDEX);
+    ASSERT(id->kind >= KEYS_WRAP_TENANT && id->kind <= KEYS_WRAP_BUCKET);
     memcpy(p, aad_label, sizeof aad_label - 1);
     p += sizeof aad_label - 1;
     *p++ = (uint8_t)id->kind;

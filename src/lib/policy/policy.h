@@ -78,6 +78,11 @@ void policy_done(struct policy_state *s);
 MUST_USE enum err policy_apply(struct policy_state *s, uint64_t index, const struct record_leaf *leaf,
                                const struct record_opening *opening);
 
+/* What policy_apply would answer, without doing it: to be asked before a leaf is appended, so that no leaf exists that does not
+ * fold. */
+MUST_USE enum err policy_can_apply(const struct policy_state *s, uint64_t index, const struct record_leaf *leaf,
+                                   const struct record_opening *opening);
+
 /* NULL when not there. Pointers live until the next policy_apply. */
 const struct policy_bucket *policy_bucket(const struct policy_state *s, struct slice name);
 const struct policy_bucket *policy_bucket_of_id(const struct policy_state *s, const uint8_t id[ID_BYTES]);

@@ -40,7 +40,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         bool has_opening = record_opening_parse(opened, &opening) == ERR_OK;
         (void)!policy_check(&s, &leaf, has_opening ? &opening : NULL, &d);
         uint64_t before = s.size;
+        enum err can = policy_can_apply(&s, s.size, &leaf, has_opening ? &opening : NULL);
         enum err e = policy_apply(&s, s.size, &leaf, has_opening ? &opening : NULL);
+        must(can == e);
         must(s.size == before + (e == ERR_OK ? 1 : 0));
         look(&s);
     }

@@ -165,8 +165,9 @@ static enum err check_author(const struct policy_state *s, const struct record_l
 
 /* leaves ------------------------------------------------------------------------------------------------------------------- */
 
+/* Each checks first and changes last; with `dry` it only checks. */
 static enum err apply_genesis(struct policy_state *s, uint64_t index, const struct record_leaf *leaf,
-                              const struct record_opening *opening) {
+                              const struct record_opening *opening, bool dry) {
     if (index != 0 || s->founded) return ERR_EXISTS;
     struct slice account = record_text(leaf, RECORD_F_ACCOUNT), name = slice_of(NULL, 0);
     struct slice list = leaf->f[RECORD_F_SIGNER].text, one;
@@ -182,6 +183,7 @@ static enum err apply_genesis(struct policy_state *s, uint64_t index, const stru
         copy_text(owners[count++], one);
     }
     if (count == 0) return ERR_INPUT;
+    if (dry) return ERR_OK;
     memcpy(s->owners, owners, sizeof owners[0] * count);
     s->owner_count = count;
     copy_text(s->account, account);
@@ -190,9 +192,10 @@ static enum err apply_genesis(struct policy_state *s, uint64_t index, const stru
     return ERR_OK;
 }
 
-static enum err key_add(struct policy_state *s, const struct policy_key *row, struct slice text) {
+static enum err key_add(struct policy_state *s, const struct policy_key *row, struct slice text, bool dry) {
     size_t at = s->keys.n / sizeof *row;
     if (at >= POLICY_KEYS_MAX) return ERR_LIMIT;
+    if (dry) return ERR_OK;
     uint8_t *to = buf_room(&s->keys, sizeof *row);
     if (to == NULL) {
         s->keys.bad = false; /* refused, nothing stored: the state goes on as it was */
@@ -205,7 +208,7 @@ static enum err key_add(struct policy_state *s, const struct policy_key *row, st
 }
 
 static enum err apply_key(struct policy_state *s, uint64_t index, const struct record_leaf *leaf,
-                          const struct record_opening *opening) {
+                          const struct record_opening *opening, bool dry) {
     struct slice account = record_text(leaf, RECORD_F_ACCOUNT), text;
     bool erased, under_genesis;
     uint64_t on = record_int(leaf, RECORD_F_ON, 2);
@@ -219,15 +222,16 @@ static enum err apply_key(struct policy_state *s, uint64_t index, const struct r
         struct policy_key *k = key_row(s, value_row(have));
         if (!slice_is(account, k->account)) return ERR_INPUT; /* a key never changes hands */
         if (k->on == (on == 1)) return on == 1 ? ERR_EXISTS : ERR_INPUT;
+        if (dry) return ERR_OK;
         k->on = on == 1;
         k->index = index;
     } else if (on == 1) {
         struct policy_key row = {.on = true, .index = index};
         copy_text(row.account, account);
         if (!erased) copy_text(row.access_key, text);
-        TRY(key_add(s, &row, text));
+        TRY(key_add(s, &row, text, dry));
     }
-    if (!under_genesis) s->founding = false;
+    if (!under_genesis && !dry) s->founding = false;
     return ERR_OK;
 }
 
@@ -248,12 +252,13 @@ static enum err bucket_row_take(struct policy_state *s, size_t *row) {
     return ERR_OK;
 }
 
-static enum err bucket_add(struct policy_state *s, const struct policy_bucket *b) {
+static enum err bucket_add(struct policy_state *s, const struct policy_bucket *b, bool dry) {
     size_t row;
     struct slice name = slice_str(b->name), id = slice_of(b->id, ID_BYTES);
     if (map_get(s->bucket_by_id, id) != NULL) return ERR_EXISTS;
     if (name.n > 0 && map_get(s->bucket_by_name, name) != NULL) return ERR_EXISTS;
     if (s->bucket_count >= S3_BUCKETS_PER_TENANT_MAX) return ERR_LIMIT;
+    if (dry) return ERR_OK;
     TRY(bucket_row_take(s, &row));
     TRY(map_put(s->bucket_by_id, id, row_value(row)));
     if (name.n > 0) {
@@ -266,12 +271,13 @@ static enum err bucket_add(struct policy_state *s, const struct policy_bucket *b
     return ERR_OK;
 }
 
-static enum err bucket_del(struct policy_state *s, const uint8_t id[ID_BYTES], struct slice name) {
+static enum err bucket_del(struct policy_state *s, const uint8_t id[ID_BYTES], struct slice name, bool dry) {
     void *v = map_get(s->bucket_by_id, slice_of(id, ID_BYTES));
     if (v == NULL) return ERR_MISSING;
     struct policy_bucket *b = bucket_row(s, value_row(v));
     /* Id and name must mean the same bucket, else the request's record and its effect are two things. */
     if (name.n > 0 && b->name[0] != 0 && !slice_is(name, b->name)) return ERR_INPUT;
+    if (dry) return ERR_OK;
     if (b->name[0] != 0) (void)map_del(s->bucket_by_name, slice_str(b->name));
     (void)map_del(s->bucket_by_id, slice_of(id, ID_BYTES));
     *b = (struct policy_bucket){0};
@@ -297,7 +303,7 @@ static enum err bucket_account(const struct policy_state *s, const struct record
 }
 
 static enum err apply_bkt(struct policy_state *s, uint64_t index, const struct record_leaf *leaf,
-                          const struct record_opening *opening) {
+                          const struct record_opening *opening, bool dry) {
     struct slice name = slice_of(NULL, 0), account;
     bool erased = false;
     uint64_t on = record_int(leaf, RECORD_F_ON, 2);
@@ -315,16 +321,16 @@ static enum err apply_bkt(struct policy_state *s, uint64_t index, const struct r
         memcpy(b.id, id, ID_BYTES);
         copy_text(b.account, account);
         if (!erased) copy_text(b.name, name);
-        TRY(bucket_add(s, &b));
+        TRY(bucket_add(s, &b, dry));
     } else {
-        TRY(bucket_del(s, id, name));
+        TRY(bucket_del(s, id, name, dry));
     }
-    s->founding = false;
+    if (!dry) s->founding = false;
     return ERR_OK;
 }
 
 static enum err apply_rdr(struct policy_state *s, uint64_t index, const struct record_leaf *leaf,
-                          const struct record_opening *opening) {
+                          const struct record_opening *opening, bool dry) {
     (void)index;
     struct slice capability;
     bool erased, under_genesis;
@@ -338,27 +344,41 @@ static enum err apply_rdr(struct policy_state *s, uint64_t index, const struct r
         if (on == 1 && have != NULL) return ERR_EXISTS; /* a revoked one never comes back either */
         if (on == 0 && have == NULL) return ERR_MISSING;
         if (on == 0 && have == &reader_off) return ERR_INPUT;
+        if (on == 1 && map_count(s->readers) >= POLICY_READERS_MAX) return ERR_LIMIT;
+        if (dry) return ERR_OK;
         if (on == 0) ASSERT(map_del(s->readers, capability) == &reader_on);
         TRY(map_put(s->readers, capability, on == 1 ? &reader_on : &reader_off));
     }
-    if (!under_genesis) s->founding = false;
+    if (!under_genesis && !dry) s->founding = false;
     return ERR_OK;
 }
 
-enum err policy_apply(struct policy_state *s, uint64_t index, const struct record_leaf *leaf,
-                      const struct record_opening *opening) {
+static enum err fold(struct policy_state *s, uint64_t index, const struct record_leaf *leaf,
+                     const struct record_opening *opening, bool dry) {
     ASSERT(s->magic == POLICY_STATE_MAGIC);
     uint64_t t = record_int(leaf, RECORD_F_T, 0);
     if (index != s->size || t < s->t_ms) return ERR_INPUT;
     if (leaf->kind != RECORD_K_GENESIS && !s->founded) return ERR_INPUT;
     switch (leaf->kind) {
-    case RECORD_K_GENESIS: TRY(apply_genesis(s, index, leaf, opening)); break;
-    case RECORD_K_KEY: TRY(apply_key(s, index, leaf, opening)); break;
-    case RECORD_K_BKT: TRY(apply_bkt(s, index, leaf, opening)); break;
-    case RECORD_K_RDR: TRY(apply_rdr(s, index, leaf, opening)); break;
+    case RECORD_K_GENESIS: TRY(apply_genesis(s, index, leaf, opening, dry)); break;
+    case RECORD_K_KEY: TRY(apply_key(s, index, leaf, opening, dry)); break;
+    case RECORD_K_BKT: TRY(apply_bkt(s, index, leaf, opening, dry)); break;
+    case RECORD_K_RDR: TRY(apply_rdr(s, index, leaf, opening, dry)); break;
     default: return ERR_INPUT;
     }
+    if (dry) return ERR_OK;
     s->size++;
     s->t_ms = t;
     return ERR_OK;
+}
+
+enum err policy_apply(struct policy_state *s, uint64_t index, const struct record_leaf *leaf,
+                      const struct record_opening *opening) {
+    return fold(s, index, leaf, opening, false);
+}
+
+enum err policy_can_apply(const struct policy_state *s, uint64_t index, const struct record_leaf *leaf,
+                          const struct record_opening *opening) {
+    /* Dry: nothing behind the pointer is written. */
+    return fold((struct policy_state *)(uintptr_t)s, index, leaf, opening, true);
 }
