@@ -98,6 +98,23 @@ static void every_cut_and_every_flipped_bit_of_a_signature_is_refused(void **sta
     }
 }
 
+static void a_filled_reserved_field_is_refused_as_not_understood(void **state)
+{
+    (void)state;
+    struct buf text, blob = BUF_INIT(4096), changed = BUF_INIT(4096);
+    test_read_file("sshsig/ed25519.sig", &text);
+    assert_err(record_ssh_dearmor(buf_slice(&text), "SSH SIGNATURE", &blob), ERR_OK, "armor");
+    size_t at = 6 + 4 + 4 + 51 + 4 + strlen(RECORD_STATEMENT_NAMESPACE);        /* magic, version, key, namespace */
+    assert_int_equal(get_be32(blob.p + at), 0);
+    buf_put(&changed, blob.p, at);
+    buf_put_lp32(&changed, SLICE_LIT("x"));
+    buf_put(&changed, blob.p + at + 4, blob.n - at - 4);
+    assert_err(verify_bytes(buf_slice(&changed)), ERR_INPUT, "reserved");
+    buf_done(&text);
+    buf_done(&blob);
+    buf_done(&changed);
+}
+
 #define BEGIN "-----BEGIN SSH SIGNATURE-----\n"
 #define END "-----END SSH SIGNATURE-----\n"
 static void armor_has_one_form(void **state)
@@ -213,6 +230,10 @@ static void private_keys_are_read_written_and_otherwise_refused(void **state)
         bytes.p[i] ^= 1;
     }
     assert_int_equal(copies, 3);
+    bytes.p[bytes.n - 1] ^= 1;                        /* the padding counts 1, 2, 3 ... */
+    buf_reset(&b);
+    record_ssh_armor(buf_slice(&bytes), "OPENSSH PRIVATE KEY", &b);
+    assert_err(record_ssh_private_parse(&hash, buf_slice(&b), &again), ERR_INPUT, "padding");
     static char big[SSH_PRIVATE_CHARS_MAX + 1];
     assert_err(record_ssh_private_parse(&hash, slice_of(big, SSH_PRIVATE_CHARS_MAX), &again), ERR_INPUT, "at the bound");
     assert_err(record_ssh_private_parse(&hash, slice_of(big, sizeof big), &again), ERR_LIMIT, "past it");
@@ -229,6 +250,7 @@ int main(void)
         cmocka_unit_test(a_device_key_must_have_been_touched),
         cmocka_unit_test(other_namespaces_texts_and_algorithms_are_refused_apart),
         cmocka_unit_test(every_cut_and_every_flipped_bit_of_a_signature_is_refused),
+        cmocka_unit_test(a_filled_reserved_field_is_refused_as_not_understood),
         cmocka_unit_test(armor_has_one_form),
         cmocka_unit_test(public_key_lines_are_strict),
         cmocka_unit_test(our_signature_is_the_one_that_ssh_keygen_makes),
