@@ -43,6 +43,9 @@ SECRET_NAME = re.compile(r"secret|hmac|\bmac\b|_mac\b|signature|password|_tag\b|
 DOMAIN_WORDS = re.compile(r"\b(tenant|bucket|principal|grant|leaf)s?\b", re.I)
 DOMAIN_WORD_FILES_EXEMPT = {"limits.h"}  # the bounds of all rooms stand together
 
+# A type of its own may give its name to its functions.
+MORE_PREFIXES = {"keys": ("secret_",)}
+
 IMPURE = set(
     "open openat open64 creat read write pread pwrite pread64 pwrite64 fopen fopen64 fread fwrite stat fstat lstat unlink rename "
     "fsync fdatasync socket send recv connect time gettimeofday clock_gettime clock nanosleep usleep sleep getenv secure_getenv "
@@ -341,6 +344,20 @@ def check_purity(tidy, rooms, build):
                     tidy.find(tidy.root / room["folder"], 0, "pure", f"{member} calls {symbol}; {name} takes it as an argument")
 
 
+def check_symbols(tidy, rooms, build):
+    """Every external symbol of a library room begins with the room's name; base is everybody's."""
+    for name, room in rooms.items():
+        if name == "base" or not room["folder"].startswith("src/lib/"):
+            continue
+        prefixes = (name + "_", *MORE_PREFIXES.get(name, ()))
+        for archive in sorted((pathlib.Path(build) / room["folder"]).glob("*.a")):
+            done = subprocess.run(["nm", "--defined-only", "--extern-only", "--format=posix", str(archive)], capture_output=True, text=True)
+            for line in done.stdout.splitlines():
+                words = line.split()
+                if len(words) >= 2 and words[1] in "TDBR" and not words[0].startswith(("_Z", *prefixes)):
+                    tidy.find(tidy.root / room["folder"], 0, "symbols", f"{words[0]} does not begin with {name}_: rename it or make it static")
+
+
 def main():
     parser = argparse.ArgumentParser(description="Style as a test.")
     parser.add_argument("--strict", action="store_true")
@@ -359,6 +376,7 @@ def main():
     check_machine_paths(tidy)
     if arguments.build:
         check_purity(tidy, rooms, arguments.build)
+        check_symbols(tidy, rooms, arguments.build)
     for line in tidy.findings:
         print(line)
     for line in tidy.warnings:

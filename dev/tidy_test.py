@@ -193,16 +193,24 @@ class Rest(TidyCase):
         self.write("README.md", "see /var/lib/tillit and $HOME/x and ~/home/x\n")
         self.assertEqual(self.found(tidy.check_machine_paths), "")
 
+    def archive(self, body):
+        source = self.write("build/src/lib/calc/calc.c", body + "\n")
+        made = source.with_suffix(".o")
+        subprocess.run(["gcc", "-O0", "-c", str(source), "-o", str(made)], check=True)
+        archive = source.parent / "libcalc.a"
+        archive.unlink(missing_ok=True)
+        subprocess.run(["ar", "rc", str(archive), str(made)], check=True)
+        return tidy.read_rooms(self.root / "src/rooms.txt"), self.root / "build"
+
+    @unittest.skipUnless(shutil.which("gcc") and shutil.which("nm"), "needs gcc and nm")
+    def test_an_external_symbol_without_the_rooms_name_is_found(self):
+        self.assertEqual(self.found(tidy.check_symbols, *self.archive("int calc_add(int a) { return a; }\nstatic int x = 1;\nint *calc_x = &x;")), "")
+        self.assertIn("add does not begin with calc_", self.found(tidy.check_symbols, *self.archive("int add(int a) { return a; }")))
+
     @unittest.skipUnless(shutil.which("gcc") and shutil.which("nm"), "needs gcc and nm")
     def test_an_impure_archive_is_found(self):
         for body, told in (("int calc(int a) { return a + 1; }", False), ("#include <stdlib.h>\nvoid *calc(void) { return getenv(\"A\"); }", True)):
-            source = self.write("build/src/lib/calc/calc.c", body + "\n")
-            made = source.with_suffix(".o")
-            subprocess.run(["gcc", "-O0", "-c", str(source), "-o", str(made)], check=True)
-            archive = source.parent / "libcalc.a"
-            archive.unlink(missing_ok=True)
-            subprocess.run(["ar", "rc", str(archive), str(made)], check=True)
-            found = self.found(tidy.check_purity, tidy.read_rooms(self.root / "src/rooms.txt"), self.root / "build")
+            found = self.found(tidy.check_purity, *self.archive(body))
             self.assertEqual("calls getenv" in found, told)
 
 
