@@ -15,32 +15,6 @@ static enum s3_error malformed(const struct s3_auth *a, struct s3_fault *f, cons
     return s3_fault_set(f, query ? S3E_AuthorizationQueryParametersError : S3E_AuthorizationHeaderMalformed, why);
 }
 
-enum s3_error s3_payload_parse(struct slice value, enum s3_payload *out)
-{
-    static const struct {
-        const char *text;
-        enum s3_payload payload;
-    } words[] = {
-        {"UNSIGNED-PAYLOAD", S3_PAYLOAD_UNSIGNED},
-        {"STREAMING-UNSIGNED-PAYLOAD-TRAILER", S3_PAYLOAD_STREAM_UNSIGNED_TRAILER},
-        {"STREAMING-AWS4-HMAC-SHA256-PAYLOAD", S3_PAYLOAD_STREAM_SIGNED},
-        {"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", S3_PAYLOAD_STREAM_SIGNED_TRAILER},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-        if (!slice_is(value, words[i].text)) continue;
-        *out = words[i].payload;
-        return S3E_NONE;
-    }
-    if (slice_starts(value, SLICE_LIT("STREAMING-AWS4-ECDSA-"))) return S3E_InvalidRequest;
-    if (value.n != 2 * HASH_BYTES) return S3E_InvalidArgument;
-    for (size_t i = 0; i < value.n; i++) {
-        uint8_t c = value.p[i];
-        if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f')) return S3E_InvalidArgument;
-    }
-    *out = S3_PAYLOAD_SHA256;
-    return S3E_NONE;
-}
-
 /* AKID/date/region/service/aws4_request (A06, A07, A10). The region may be empty: the caller judges it. */
 static enum s3_error read_credential(struct s3_auth *a, struct slice credential, struct s3_fault *f)
 {
@@ -146,18 +120,16 @@ static enum s3_error read_query_form(struct s3_auth *a, const struct s3_param *p
 static enum s3_error read_date(struct s3_auth *a, const struct s3_header *h, size_t n, const char **name, struct s3_fault *f)
 {
     struct slice v = s3_header_value(h, n, "x-amz-date");
-    enum err e;
     *name = "x-amz-date";
-    if (v.p) {
-        e = time_parse_amz(v, &a->time_ms);
-        if (e != ERR_OK && time_parse_http(v, &a->time_ms) == ERR_OK) e = ERR_OK;
-    } else {
+    if (!v.p) {
         v = s3_header_value(h, n, "date");
         *name = "date";
-        e = time_parse_http(v, &a->time_ms);
-        if (e != ERR_OK) e = time_parse_amz(v, &a->time_ms);
     }
-    if (e != ERR_OK)
+    if (time_parse_amz(v, &a->time_ms) == ERR_OK) {
+        memcpy(a->amz_date, v.p, 16);
+        return S3E_NONE;
+    }
+    if (time_parse_http(v, &a->time_ms) != ERR_OK)
         return s3_fault_set(f, S3E_AccessDenied, "AWS authentication requires a valid Date or x-amz-date header");
     char text[TIME_TEXT_MAX];
     time_amz(a->time_ms, text);
@@ -252,7 +224,12 @@ enum s3_error s3_auth_gate(enum s3_auth_kind kind, struct slice credential, stru
             e = malformed(out, f, "The query does not say what was presented");
     }
     if (e == S3E_NONE) e = read_signature(out, signature, f);
-    return e != S3E_NONE ? e : finish(out, r->headers, r->header_count, f);
+    if (e == S3E_NONE) e = finish(out, r->headers, r->header_count, f);
+    if (e != S3E_NONE) return e;
+    /* LAW-3: the body's digest is said twice; one that differs would be two bodies. */
+    struct slice hash = s3_header_value(r->headers, r->header_count, "x-amz-content-sha256");
+    if (hash.p && !slice_eq(hash, r->payload_hash)) return s3_fault_set(f, S3E_SignatureDoesNotMatch, NULL);
+    return S3E_NONE;
 }
 
 enum s3_error s3_auth_check_scope(const struct s3_auth *a, struct slice region, bool region_any, struct slice service,

@@ -206,6 +206,55 @@ static void payload_words_are_told_apart(void **state)
     check_s3(s3_payload_parse(SLICE_LIT("STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"), &p), S3E_InvalidRequest);
 }
 
+static void the_last_line_of_the_canonical_request_is_chosen_by_how_one_signs(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *row, *target, *headers, *signed_headers;
+        enum s3_auth_kind kind;
+        enum s3_error want;
+        const char *hash;
+    } rows[] = {
+        {"header", "/", "x-amz-content-sha256: " EMPTY_SHA256 "\n", "host;x-amz-content-sha256", S3_AUTH_HEADER, S3E_NONE, EMPTY_SHA256},
+        {"A18", "/", "x-amz-content-sha256: invalid_sha256\n", "host;x-amz-content-sha256", S3_AUTH_HEADER, S3E_InvalidArgument, ""},
+        {"query", "/", "Host: h\n", "host", S3_AUTH_QUERY, S3E_NONE, "UNSIGNED-PAYLOAD"},
+        {"query with parameter", "/?X-Amz-Content-Sha256=" EMPTY_SHA256, "Host: h\n", "host", S3_AUTH_QUERY, S3E_NONE, EMPTY_SHA256},
+        {"query with header", "/", "x-amz-content-sha256: " EMPTY_SHA256 "\n", "host;x-amz-content-sha256", S3_AUTH_QUERY, S3E_NONE, EMPTY_SHA256},
+        {"anonymous", "/", "Host: h\n", "", S3_AUTH_NONE, S3E_NONE, "UNSIGNED-PAYLOAD"},
+        {"anonymous trailer", "/", "x-amz-content-sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER\n", "", S3_AUTH_NONE, S3E_NONE, "STREAMING-UNSIGNED-PAYLOAD-TRAILER"},
+        {"C14", "/", "x-amz-content-sha256: STREAMING-AWS4-HMAC-SHA256-PAYLOAD\n", "", S3_AUTH_NONE, S3E_InvalidRequest, ""},
+        {"SigV4A", "/", "x-amz-content-sha256: STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD\n", "host;x-amz-content-sha256", S3_AUTH_HEADER, S3E_InvalidRequest, ""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct s3_auth a = {.kind = rows[i].kind, .signed_headers = slice_str(rows[i].signed_headers)};
+        struct s3_header h[4];
+        struct slice hash;
+        enum s3_payload payload;
+        print_message("%s\n", rows[i].row);
+        buf_reset(&mem);
+        check_s3(s3_target_parse(slice_str(rows[i].target), &mem, &t), S3E_NONE);
+        check_s3(s3_payload_hash(&a, &t, h, headers_of(slice_str(rows[i].headers), h, 4), &hash, &payload, NULL), rows[i].want);
+        if (rows[i].want == S3E_NONE) check_text(hash, rows[i].hash);
+    }
+}
+
+static void a_body_digest_said_twice_must_be_the_same(void **state)
+{
+    (void)state;
+    static struct s3_request r;
+    struct buf m = BUF_INIT(1 << 16);
+    struct s3_auth a;
+    static const char same[] = "GET\n/b\n\nhost:h\nx-amz-content-sha256:UNSIGNED-PAYLOAD\nx-amz-date:20130524T000000Z\n\n" SIGNED "\nUNSIGNED-PAYLOAD";
+    static const char other[] = "GET\n/b\n\nhost:h\nx-amz-content-sha256:UNSIGNED-PAYLOAD\nx-amz-date:20130524T000000Z\n\n" SIGNED "\n" EMPTY_SHA256;
+    check_err(s3_canon_parse(slice_str(same), &m, &r), ERR_OK);
+    check_s3(s3_auth_gate(S3_AUTH_HEADER, SLICE_LIT(CRED), SLICE_LIT(SIG64), &r, &a, NULL), S3E_NONE);
+    assert_int_equal(a.time_ms, 1369353600000);
+    buf_reset(&m);
+    check_err(s3_canon_parse(slice_str(other), &m, &r), ERR_OK);
+    check_s3(s3_auth_gate(S3_AUTH_HEADER, SLICE_LIT(CRED), SLICE_LIT(SIG64), &r, &a, NULL), S3E_SignatureDoesNotMatch);
+    buf_done(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +266,8 @@ int main(void)
         cmocka_unit_test(another_region_is_answered_with_ours_and_another_service_is_refused),
         cmocka_unit_test(every_truncation_of_a_proof_is_refused),
         cmocka_unit_test(payload_words_are_told_apart),
+        cmocka_unit_test(the_last_line_of_the_canonical_request_is_chosen_by_how_one_signs),
+        cmocka_unit_test(a_body_digest_said_twice_must_be_the_same),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     buf_done(&mem);

@@ -94,6 +94,12 @@ enum s3_error s3_body_read(const struct s3_header *h, size_t n, enum s3_payload 
     return S3E_NONE;
 }
 
+enum s3_error s3_body_need_digest(const struct s3_body *b, struct s3_fault *f)
+{
+    if (b->md5_given || b->sum_given || b->sum_in_trailer) return S3E_NONE;
+    return s3_fault_set(f, S3E_InvalidRequest, "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
+}
+
 enum s3_error s3_body_compare(const struct s3_body *b, const uint8_t *md5, const uint8_t *sum, const uint8_t *sha256,
                               struct slice signed_sha256)
 {

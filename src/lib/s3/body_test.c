@@ -140,6 +140,17 @@ static void body_headers_are_read_and_contradictions_refused(void **state)
     }
 }
 
+static void a_control_body_needs_a_digest(void **state)
+{
+    (void)state;
+    struct s3_body b = {0};
+    check_s3(s3_body_need_digest(&b, NULL), S3E_InvalidRequest);
+    b.sum_in_trailer = true;
+    check_s3(s3_body_need_digest(&b, NULL), S3E_NONE);
+    b = (struct s3_body){.md5_given = true};
+    check_s3(s3_body_need_digest(&b, NULL), S3E_NONE);
+}
+
 static void what_was_computed_is_compared_with_what_was_given(void **state)
 {
     (void)state;
@@ -275,6 +286,7 @@ int main(void)
         cmocka_unit_test(folding_and_table_agree_at_every_length_and_start),
         cmocka_unit_test(every_algorithm_in_one_pass_gives_the_catalogue_values),
         cmocka_unit_test(body_headers_are_read_and_contradictions_refused),
+        cmocka_unit_test(a_control_body_needs_a_digest),
         cmocka_unit_test(what_was_computed_is_compared_with_what_was_given),
         cmocka_unit_test(the_body_boto3_sends_is_read_in_every_cut),
         cmocka_unit_test(framing_errors_have_their_own_answer),

@@ -114,7 +114,7 @@ enum s3_payload {
 /* The value of x-amz-content-sha256. Errors: InvalidArgument; InvalidRequest for the ECDSA forms. */
 MUST_USE enum s3_error s3_payload_parse(struct slice value, enum s3_payload *out);
 
-/* authorization: auth.c ------------------------------------------------------------------------------------------------ */
+/* authorization: auth.c, payload.c ------------------------------------------------------------------------------------------------ */
 
 enum s3_auth_kind { S3_AUTH_NONE = 0, S3_AUTH_HEADER = 1, S3_AUTH_QUERY = 2 };   /* the numbers of WIRE_AUTH_* */
 struct s3_auth {
@@ -136,7 +136,8 @@ struct s3_auth {
 MUST_USE enum s3_error s3_auth_front(const struct s3_target *t, const struct s3_header *h, size_t n, struct s3_auth *out,
                                      struct s3_fault *f);
 struct s3_request;
-/* Gate: the same from what is under the signature. credential and signature as presented. S3_AUTH_NONE: out is empty. */
+/* Gate: the same from what is under the signature, and that the last line is x-amz-content-sha256 (SignatureDoesNotMatch).
+ * credential and signature as presented. S3_AUTH_NONE: out is empty. */
 MUST_USE enum s3_error s3_auth_gate(enum s3_auth_kind kind, struct slice credential, struct slice signature,
                                     const struct s3_request *r, struct s3_auth *out, struct s3_fault *f);
 /* The scope must name our region (any when region_any, empty included) and service: AuthorizationHeaderMalformed with
@@ -147,6 +148,13 @@ MUST_USE enum s3_error s3_auth_check_scope(const struct s3_auth *a, struct slice
 MUST_USE enum s3_error s3_auth_check_time(const struct s3_auth *a, uint64_t now_ms, struct s3_fault *f);
 /* Whether name (any case) stands in a;b;c. */
 bool s3_is_signed(struct slice signed_headers, struct slice name);
+
+/* Front: the text of the canonical request's last line, and what it means. Header auth and anonymous: x-amz-content-sha256
+ * (anonymous without it: UNSIGNED-PAYLOAD). Query auth: that header when it is signed, else the parameter
+ * X-Amz-Content-Sha256, else UNSIGNED-PAYLOAD. Errors: those of s3_payload_parse; InvalidRequest for an anonymous body with
+ * chunk signatures (C14). */
+MUST_USE enum s3_error s3_payload_hash(const struct s3_auth *a, const struct s3_target *t, const struct s3_header *h, size_t n,
+                                       struct slice *hash, enum s3_payload *payload, struct s3_fault *f);
 
 /* canonical requests: canon.c, request.c --------------------------------------------------------------------------------- */
 
@@ -307,6 +315,8 @@ struct s3_body {
  * EntityTooLarge. */
 MUST_USE enum s3_error s3_body_read(const struct s3_header *h, size_t n, enum s3_payload payload, struct s3_body *out,
                                     struct s3_fault *f);
+/* DeleteObjects and configuration bodies must come with Content-MD5 or a checksum: InvalidRequest. */
+MUST_USE enum s3_error s3_body_need_digest(const struct s3_body *b, struct s3_fault *f);
 /* D02, D04, C06, A19: compares what was computed with what was given. signed_sha256: the payload hash in hex, or empty. */
 MUST_USE enum s3_error s3_body_compare(const struct s3_body *b, const uint8_t *md5, const uint8_t *sum,
                                        const uint8_t *sha256, struct slice signed_sha256);
