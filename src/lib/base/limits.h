@@ -78,6 +78,7 @@
 #define WIRE_DIGEST_BYTES_MAX 64
 #define WIRE_ETAG_BYTES_MAX 96
 #define WIRE_LOCATION_BYTES_MAX 64
+#define WIRE_SEND_BUFFER_BYTES (1024 * 1024)
 #define WIRE_READS_PER_TURN_MAX 4                /* recv() calls for one peer before the others have their turn */
 #define WIRE_PUMP_READS_MAX 256                  /* more than any socket buffer holds */
 

@@ -49,6 +49,12 @@ static enum err unix_address(const char *path, struct sockaddr_un *address, int 
     return ERR_LIMIT;
 }
 
+/* Room for a staged message and more, so that a body of many megabytes wakes its reader less often. The kernel may give less. */
+static void grow_send_buffer(int fd) {
+    int bytes = WIRE_SEND_BUFFER_BYTES;
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+}
+
 static bool peer_welcome(const struct wire_listener *w, int fd) {
     struct ucred peer;
     socklen_t n = sizeof peer;
@@ -68,8 +74,12 @@ static void listener_ready(struct loop_fd *watch, uint32_t events) {
             loop_timer_set(w->loop, &w->retry, ACCEPT_RETRY_MS);
             return;
         }
-        if (peer_welcome(w, fd)) w->accepted(w->ctx, fd);
-        else close(fd);
+        if (peer_welcome(w, fd)) {
+            grow_send_buffer(fd);
+            w->accepted(w->ctx, fd);
+        } else {
+            close(fd);
+        }
     }
 }
 
@@ -135,6 +145,7 @@ enum err wire_connect(const char *path, int *fd) {
     int why = errno;
     if (dir_fd >= 0) close(dir_fd);
     if (failed == 0) {
+        grow_send_buffer(s);
         *fd = s;
         return ERR_OK;
     }
