@@ -65,5 +65,3 @@
 #define NGX_MAX_OFF_T_VALUE 9223372036854775807LL
 
 #endif
-
-#endif

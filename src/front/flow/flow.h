@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * flow: one request's way through the front, without nginx: ask the gate, follow its answer, move the bytes.
+ *
+ * The gate's answer to ASK says which way a request goes; the front itself never chooses one:
+ *   ANSWER    answer.c   the whole answer (DELETE, configuration, refusals)
+ *   RELEASE   get.c      read rows from the keeper or a blob file, open frames, send
+ *   TICKET    put.c      read the body, checksum and seal it, STAGE, SEALED, COMMIT, ANSWER
+ *   LISTING   list.c     rows to XML
+ *   WANTBODY  control.c  pass a control body on, ANSWER
+ *   LOGFILE   logs.c     byte ranges of a log's flat files
+ *
+ *   parked --ask--> asked --+--> read ---> sending --> done          (any step) --cut--> done
+ *     ^              |      +--> body --> sealing --> committed --> sending
+ *     +--gate lost---+      +--> control, list, log --> sending
+ *
+ * Everything happens on one thread. The host (front/ngx, or a test) calls the entry functions below and offers struct
+ * flow_host. Each entry ends with host->after(f), in which the host may free the flow; nothing touches it afterwards.
+ * Memory per request: GET at most two READ units (or the object, when smaller); PUT at most FLOW_CHUNKS_MAX stage messages.
+ * Errors: what a client gets is an enum s3_error; what is broken on our side is answered 500 or 503, or cuts the connection
+ * when the head is out.
+ * Law: 1 (no byte before RELEASE), 2 (nothing read without a key from the gate). Spec: docs/spec/wire.md, frame.md, log.md.
+ */
+#ifndef TILLIT_FLOW_H
+#define TILLIT_FLOW_H
+
+#include "base/base.h"
+#include "base/limits.h"
+#include "frame/frame.h"
+#include "s3/s3.h"
+#include "wire/wire.h"
+
+struct flow;
+struct flow_worker;
+
+/* what the client sent -------------------------------------------------------------------------------------------------- */
+
+enum flow_port { FLOW_PORT_S3, FLOW_PORT_API };
+/* All slices are loans for the call in which the host fills the struct. */
+struct flow_request {
+    enum flow_port port;
+    bool tls;
+    struct slice method, target;                   /* as received */
+    struct slice peer;                             /* address as text */
+    const struct s3_header *headers;               /* as received, in order */
+    size_t header_count;
+    enum s3_error refuse;                          /* what the host found wrong with it: answered before anyone is asked */
+    bool length_known;                             /* Content-Length */
+    uint64_t length;
+    bool has_body;                                 /* Content-Length above 0, or Transfer-Encoding: chunked */
+};
+
+/* what goes back ---------------------------------------------------------------------------------------------------------- */
+
+struct flow_head {
+    uint16_t status;
+    struct slice request_id;                       /* text */
+    struct slice receipt;                          /* text, may be empty */
+    struct slice headers;                          /* headers list of the wire */
+    const char *type;                              /* Content-Type when headers have none; NULL: none */
+    const char *cache;                             /* Cache-Control when headers have none; NULL: none */
+    bool length_known;
+    uint64_t length;
+    bool part;                                     /* Content-Range: bytes first-(first+length-1)/total */
+    uint64_t part_first, part_total;
+    bool no_body;                                  /* HEAD, 204, 304: the head is all */
+    bool close;                                    /* say Connection: close */
+};
+enum flow_write { FLOW_WRITTEN, FLOW_BUSY, FLOW_BROKEN };
+
+/* A STAGE frame on its way to the keeper. The host's queue owns it until flow_chunk_written(). */
+struct flow_chunk {
+    struct flow_chunk *next;
+    struct flow *owner;                            /* NULL when the request is gone */
+    size_t n, sent;
+    size_t cap;                                    /* of data */
+    uint8_t data[];
+};
+
+struct flow_host {
+    /* Fills *out from the request; called at start, when asking again, and by list. */
+    void (*request)(struct flow *f, struct flow_request *out);
+    /* Memory that lives until the client has the last byte. NULL: out of memory. */
+    void *(*alloc)(struct flow *f, size_t n);
+    /* Sends the head. Unless no_body, write() follows until one says last. */
+    enum flow_write (*head)(struct flow *f, const struct flow_head *h);
+    /* Sends slices, which stay untouched until WRITTEN or flow_can_write(). After last the flow is done. */
+    enum flow_write (*write)(struct flow *f, const struct slice *s, size_t n, bool last);
+    /* Resets the connection: what was sent cannot be taken back and what follows must not be. */
+    void (*cut)(struct flow *f);
+    /* Begin to read the body (100-continue leaves now), and go on after flow_body() took less than it was given. The host
+     * calls flow_body() later, never from inside this. */
+    void (*body)(struct flow *f);
+    /* Reads n bytes at off of fd into out: bytes read, -1 failed, -2: later, flow_file_done() says how many. */
+    int64_t (*file_read)(struct flow *f, int fd, uint64_t off, uint8_t *out, size_t n);
+    /* Frames were put into a peer's queue: send them at the end of this turn. */
+    void (*kick)(struct flow_worker *w);
+    /* The end of an entry; the host may free the flow's memory here, after flow_end(). */
+    void (*after)(struct flow *f);
+};
+
+/* workers -------------------------------------------------------------------------------------------------------------------- */
+
+/* What waits to be written to a peer: chunks in order, then small. */
+struct flow_queue {
+    struct flow_chunk *first, *last;
+    struct buf small;
+    size_t bytes;                                  /* in chunks and small */
+};
+struct flow_peer {
+    bool up;                                       /* HELLO was exchanged */
+    struct flow_queue out;
+    uint8_t boot[ID_BYTES];
+    uint8_t role;                                  /* expected of the peer */
+};
+enum flow_class { FLOW_CLASS_READ, FLOW_CLASS_WRITE, FLOW_CLASS_LIST, FLOW_CLASS_CONFIG, FLOW_CLASS_LOG, FLOW_CLASS_OTHER, FLOW_CLASS__COUNT };
+struct flow_metrics {                              /* one per worker, in shared memory: plain counters of one writer */
+    uint64_t requests[FLOW_CLASS__COUNT][6];       /* by hundred of the status; 0: cut */
+    uint64_t bytes_in, bytes_out;                  /* bodies */
+    uint64_t frames_bad;                           /* stored frames that did not verify */
+    uint64_t parked, asked_again;
+    uint64_t grammar;                              /* refused before asking */
+};
+struct flow_slot {
+    struct flow *flow;
+    uint32_t generation;
+    uint32_t next_free;
+};
+struct flow_put;
+struct flow_worker {
+    const struct flow_host *host;
+    void *ctx;                                     /* the host's own */
+    struct rng rng;
+    uint64_t now_ms;                               /* monotonic; the host sets it before each entry */
+    const char *host_id;                           /* x-amz-id-2 */
+    const struct slice *domains;                   /* buckets as labels of these */
+    size_t domain_count;
+    int blobs_fd, logs_fd;                         /* DIR/keeper/blobs, DIR/gate/logs; -1: not yet */
+    struct flow_metrics *metrics;
+
+    struct flow_peer gate, keeper;
+    uint64_t front_id;                             /* from the keeper's HELLO */
+    struct frame_ctx frames;
+    struct flow_slot *slots;
+    uint32_t slot_count, slot_free, active;
+    struct list parked;
+    struct flow_put *puts_free;
+    uint32_t puts_free_count;
+    struct buf mem, canonical, unsigned_headers;   /* scratch of one call */
+};
+/* metrics may be NULL. CRYPTO, NOMEM. */
+MUST_USE enum err flow_worker_init(struct flow_worker *w, const struct flow_host *host, const struct rng *rng);
+void flow_worker_done(struct flow_worker *w);      /* all flows have ended */
+
+/* A connection to a peer stands: queues our HELLO. */
+void flow_peer_connected(struct flow_worker *w, struct flow_peer *p, const uint8_t boot[ID_BYTES]);
+/* What a peer sent, from the front of `in`; *taken says how many bytes were used. An error: close the connection. */
+MUST_USE enum err flow_peer_bytes(struct flow_worker *w, struct flow_peer *p, struct slice in, size_t *taken);
+/* The connection is gone: parks, asks again later, or answers 503, request by request. */
+void flow_peer_lost(struct flow_worker *w, struct flow_peer *p);
+/* At least every 100 ms while active > 0: gives up what was parked too long. */
+void flow_tick(struct flow_worker *w);
+/* Up to max pieces to write; then flow_queue_sent() with what was. */
+struct flow_piece { const void *p; size_t n; };
+size_t flow_queue_pieces(const struct flow_queue *q, struct flow_piece *out, size_t max);
+void flow_queue_sent(struct flow_worker *w, struct flow_queue *q, size_t n);
+void flow_metrics_text(struct buf *out, const struct flow_metrics *m, size_t workers, bool gate_up, bool keeper_up);
+
+/* requests ---------------------------------------------------------------------------------------------------------------------- */
+
+enum flow_step {
+    FLOW_NEW, FLOW_PARKED, FLOW_ASKED, FLOW_READ, FLOW_BODY, FLOW_SEALING, FLOW_COMMITTED, FLOW_CONTROL, FLOW_LIST, FLOW_RAW,
+    FLOW_LOG, FLOW_SENDING, FLOW_DONE
+};
+struct flow_unit {                                 /* frames read together */
+    enum { FLOW_UNIT_FREE, FLOW_UNIT_READING, FLOW_UNIT_READY, FLOW_UNIT_WRITING } state;
+    uint64_t number;                               /* order in the answer */
+    uint64_t frame;                                /* first, counted over the blob */
+    uint32_t frame_count, cipher_bytes;
+    uint8_t *bytes;
+    size_t cap;
+    struct slice out[FLOW_UNIT_FRAMES_MAX];
+    size_t out_count;
+};
+struct flow_get {
+    uint8_t *payload;                              /* copy of the RELEASE: keys are in it */
+    size_t payload_n;
+    struct wire_release rel;
+    struct reader rows;
+    bool row_open, rows_done;
+    struct wire_release_row row;
+    struct frame_range range;                      /* of the open row */
+    uint64_t frame_next;
+    uint64_t sent;                                 /* plaintext given to the host */
+    uint64_t made;                                 /* plaintext of finished units */
+    uint64_t unit_next, unit_send;                 /* numbers */
+    int fd;                                        /* blob file or -1 */
+    struct flow_unit unit[FLOW_UNITS];
+};
+struct flow_list {
+    struct buf xml;
+    uint64_t rows;
+    bool begun;
+    struct buf mem;
+    struct s3_target target;
+    struct s3_list_args args;
+    struct slice bucket;
+};
+struct flow_log {
+    uint64_t off, left;
+    int fd;
+    uint8_t *bytes;
+    size_t want;
+    bool reading;
+};
+struct flow {
+    uint32_t magic;
+    enum flow_step step;
+    struct flow_worker *w;
+    void *ctx;                                     /* the host's own */
+    struct list node;                              /* in w->parked */
+    uint64_t id;                                   /* 0: no slot */
+    uint64_t parked_ms, front_id;
+    enum flow_port port;
+    enum flow_class class;
+    enum s3_op op;
+    bool head_method, has_body, body_began, body_ended;
+    bool gate_open;                                /* the gate holds state of ours: ABORT when we leave */
+    bool head_sent, writing, write_last;
+    bool asked_before;
+    uint16_t status;
+    uint8_t request_id[ID_BYTES];
+    bool request_id_known;
+    char request_text[ID_TEXT_CHARS + 1];
+    struct slice resource;                         /* for the error document; host's memory */
+    struct slice log_path;                         /* after /log/<capability>/ */
+    uint64_t body_left_max;                        /* control: bytes we still accept */
+    struct flow_get *get;
+    struct flow_put *put;
+    struct flow_list *list;
+    struct flow_log *log;
+};
+
+/* The request's line and headers are read. f is zeroed by the host but for ctx. */
+void flow_start(struct flow *f, struct flow_worker *w);
+/* Part of the body; `end` with the last call (in may be empty then). Returns the bytes taken; fewer than given means: keep
+ * the rest until host->body(). */
+size_t flow_body(struct flow *f, struct slice in, bool end);
+/* The body cannot be read: S3 error to answer (RequestTimeout, IncompleteBody, BadRequest). */
+void flow_body_failed(struct flow *f, enum s3_error e);
+void flow_can_write(struct flow *f);               /* all slices of the last write() are out */
+void flow_file_done(struct flow *f, int64_t n);    /* of the one file_read() that was postponed */
+/* The host lets go of the request, for whatever reason: gives the slot back, wipes keys, tells peers. Idempotent. */
+void flow_end(struct flow *f);
+
+/* An answer of the front's own; cuts when the head is out. message NULL: the table's. */
+void flow_fail(struct flow *f, enum s3_error e, const char *message);
+/* The error document alone, for what never becomes a flow (nginx' own errors): status, type and body. */
+void flow_error_body(struct buf *out, enum flow_port port, enum s3_error e, const char *message, struct slice resource,
+                     struct slice request_id, struct slice host_id);
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the files of the flow room share. Nobody else includes it; flow.h is the manual.
+ */
+#ifndef TILLIT_FLOW_IN_H
+#define TILLIT_FLOW_IN_H
+
+#include "flow/flow.h"
+
+#define FLOW_MAGIC 0x464c4f57u
+#define FLOW_ID_INDEX_BITS 24
+#define FLOW_ID_UNIT_SHIFT 24                      /* READs of one request are told apart by these bits of the id */
+#define FLOW_ID_UNIT_MASK ((uint64_t)0xff << FLOW_ID_UNIT_SHIFT)
+
+/* queue.c: frames for a peer. put a frame with wire_put_*(flow_out(q), ...); chunks keep their place among them. */
+struct buf *flow_out(struct flow_queue *q);
+void flow_queue_init(struct flow_queue *q);
+void flow_queue_clear(struct flow_worker *w, struct flow_queue *q);
+struct flow_chunk *flow_chunk_new(struct flow *f, size_t cap);
+/* Writes the STAGE header before n bytes of data and queues the whole. Takes c. */
+enum err flow_queue_stage(struct flow_queue *q, struct flow_chunk *c, uint64_t id, const uint8_t blob[ID_BYTES], uint64_t off,
+                          size_t n, bool last);
+uint8_t *flow_chunk_data(struct flow_chunk *c);
+void flow_put_chunk_written(struct flow *f);
+
+/* flow.c */
+uint64_t flow_read_id(const struct flow *f, unsigned unit);
+void flow_park(struct flow *f);
+bool flow_class_is_log(const struct flow *f);
+
+/* ask.c: reads the request and asks, or parks when a peer is away. */
+void flow_ask(struct flow *f, bool again);
+
+/* answer.c */
+void flow_request_id(struct flow *f, const uint8_t id[ID_BYTES]);
+/* The whole answer at once: head and body. */
+void flow_reply(struct flow *f, struct flow_head *h, struct slice body);
+void flow_on_answer(struct flow *f, const struct wire_answer *m);
+void flow_head_fill(struct flow *f, struct flow_head *h);
+/* Lets the gate forget us. */
+void flow_abort_gate(struct flow *f, const char *code);
+
+/* get.c */
+void flow_on_release(struct flow *f, struct slice payload);
+void flow_on_data(struct flow *f, unsigned unit, const struct wire_data *m);
+void flow_get_file_done(struct flow *f, int64_t n);
+void flow_get_can_write(struct flow *f);
+void flow_get_again(struct flow *f);               /* the keeper is back: send the READs again */
+bool flow_get_waits_keeper(const struct flow *f);
+void flow_get_end(struct flow *f);
+
+/* put.c */
+enum s3_error flow_put_check(const struct flow_request *q, const struct s3_auth *a, uint64_t *body_size, struct s3_fault *fault);
+void flow_on_ticket(struct flow *f, const struct wire_ticket *m);
+size_t flow_put_body(struct flow *f, struct slice in, bool end);
+void flow_on_credit(struct flow *f, const struct wire_credit *m);
+void flow_on_sealed(struct flow *f, const struct wire_sealed *m);
+void flow_put_end(struct flow *f);
+void flow_put_free(struct flow_put *p);
+void flow_put_drop(struct flow *f);                /* tells the keeper to forget what was staged */
+
+/* list.c */
+void flow_on_listing(struct flow *f, const struct wire_listing *m);
+void flow_list_end(struct flow *f);
+
+/* control.c */
+void flow_on_wantbody(struct flow *f, const struct wire_wantbody *m);
+size_t flow_control_body(struct flow *f, struct slice in, bool end);
+
+/* logs.c */
+bool flow_log_split(struct slice target, struct slice *capability, struct slice *path);
+void flow_on_logfile(struct flow *f, const struct wire_logfile *m);
+void flow_log_can_write(struct flow *f);
+void flow_log_file_done(struct flow *f, int64_t n);
+void flow_log_end(struct flow *f);
+
+#endif

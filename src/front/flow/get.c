@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * GET and HEAD: from a RELEASE to the last byte, in units of a few frames.
+ * Role: reads units from the keeper (two under way) or from a blob file, opens their frames, sends them in order.
+ * Trusts: the RELEASE. Distrusts: every stored byte: no byte of a frame leaves before its tag was checked, and no head
+ * before the first unit was.
+ * Law: 1 (nothing before RELEASE), 2 (keys only from it). Spec: docs/spec/wire.md RELEASE, READ; docs/spec/frame.md.
+ */
+#include "flow/flow_in.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define ENGINE_INLINE 1
+#define ENGINE_PACK 2
+#define ENGINE_FILE 3
+#define FILE_LATER (-2)
+
+static void drive(struct flow *f);
+
+void flow_get_end(struct flow *f)
+{
+    struct flow_get *g = f->get;
+    if (!g) return;
+    if (g->fd >= 0) close(g->fd);
+    g->fd = -1;
+    wipe(g->payload, g->payload_n);                /* keys */
+    f->get = NULL;
+}
+
+/* Stored bytes are wrong or gone. With the head out there is nothing left to say but a cut connection. */
+static void bad_data(struct flow *f, bool corrupt)
+{
+    if (corrupt && f->w->metrics) f->w->metrics->frames_bad++;
+    flow_fail(f, corrupt ? S3E_InternalError : S3E_ServiceUnavailable, NULL);
+}
+
+static bool is_file(const struct flow_get *g) { return g->row.location.n > 0 && g->row.location.p[0] == ENGINE_FILE; }
+
+static enum err open_blob(struct flow *f)
+{
+    struct flow_get *g = f->get;
+    AUTO(buf) struct buf path = BUF_INIT(64);
+    if (g->row.location.n != 1 + ID_BYTES || f->w->blobs_fd < 0) return ERR_MISSING;
+    AUTO(buf) struct buf name = BUF_INIT(ID_TEXT_CHARS);
+    buf_put_base32(&name, slice_of(g->row.location.p + 1, ID_BYTES));
+    buf_put(&path, name.p, 2);
+    buf_put_u8(&path, '/');
+    buf_put_slice(&path, buf_slice(&name));
+    buf_put_u8(&path, 0);
+    if (!buf_ok(&path)) return ERR_NOMEM;
+    g->fd = openat(f->w->blobs_fd, (const char *)path.p, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return g->fd < 0 ? ERR_MISSING : ERR_OK;
+}
+
+/* The next row of the RELEASE that overlaps what is asked for. */
+static enum err next_row(struct flow *f)
+{
+    struct flow_get *g = f->get;
+    if (g->fd >= 0) close(g->fd);
+    g->fd = -1;
+    if (!wire_next_release_row(&g->rows, &g->row)) {
+        g->rows_done = true;
+        return reader_end(&g->rows);
+    }
+    const struct flow_get *c = g;
+    uint64_t end = c->rel.off + c->rel.len, row_end;
+    if (__builtin_add_overflow(c->row.plain_off, c->row.plain_size, &row_end)) return ERR_RANGE;
+    uint64_t from = MAX(c->row.plain_off, c->rel.off), to = MIN(row_end, end);
+    if (to < from) return ERR_RANGE;
+    TRY(frame_range(c->row.plain_size, from - c->row.plain_off, to - from, &g->range));
+    if (c->row.first_segment > c->range.segment_first ||
+        (uint64_t)c->row.first_segment + c->row.key_count <= c->range.segment_last)
+        return ERR_MISSING;
+    g->frame_next = g->range.frame_first;
+    g->row_open = true;
+    return is_file(g) ? open_blob(f) : ERR_OK;
+}
+
+static uint32_t frame_cipher(const struct flow_get *g, uint64_t frame)
+{
+    uint64_t count = frame_count(g->row.plain_size);
+    if (frame + 1 < count) return FRAME_CIPHER_BYTES;
+    return (uint32_t)(g->row.plain_size - frame * FRAME_PLAIN_BYTES) + FRAME_TAG_BYTES;
+}
+
+/* Room of a unit is what this object needs, not what it could need: page faults cost more than all else of a small GET. */
+static bool unit_room(struct flow *f, struct flow_unit *u, size_t n)
+{
+    if (u->cap >= n) return true;
+    u->bytes = f->w->host->alloc(f, n);
+    u->cap = u->bytes ? n : 0;
+    return u->bytes != NULL;
+}
+
+/* The part of a frame's plaintext that was asked for. */
+static struct slice asked_part(const struct flow_get *g, uint64_t frame, uint8_t *plain, uint32_t plain_bytes)
+{
+    uint32_t from = frame == g->range.frame_first ? g->range.skip_bytes : 0;
+    uint64_t start = (frame - g->range.frame_first) * FRAME_PLAIN_BYTES;    /* of this frame, counted from the first one's */
+    uint64_t end = g->range.skip_bytes + g->range.plain_bytes;              /* of what is asked, likewise */
+    uint64_t to = end > start ? MIN(end - start, plain_bytes) : 0;
+    if (to < from) to = from;
+    return slice_of(plain + from, (size_t)to - from);
+}
+
+/* Checks and opens the frames of a unit: from `in`, or in place. Slices of what was asked for land in u->out. */
+static enum err unit_open(struct flow *f, struct flow_unit *u, const uint8_t *in, bool in_place)
+{
+    struct flow_get *g = f->get;
+    struct frame_id id;
+    memcpy(id.tenant, g->rel.tenant, ID_BYTES);
+    memcpy(id.blob, g->row.blob.p, ID_BYTES);
+    uint64_t count = frame_count(g->row.plain_size);
+    size_t at = 0, plain_at = 0;
+    u->out_count = 0;
+    for (uint64_t frame = u->frame; frame < u->frame + u->frame_count; frame++) {
+        uint32_t n = frame_cipher(g, frame), segment = (uint32_t)(frame / SEGMENT_FRAMES);
+        uint8_t *out = in_place ? u->bytes + at : u->bytes + plain_at;
+        TRY(frame_open_one(&f->w->frames, g->row.keys.p + (size_t)(segment - g->row.first_segment) * FRAME_KEY_BYTES, &id, segment,
+                           (uint32_t)(frame % SEGMENT_FRAMES), frame + 1 == count, slice_of(in + at, n), out));
+        u->out[u->out_count++] = asked_part(g, frame, out, n - FRAME_TAG_BYTES);
+        at += n;
+        plain_at += n - FRAME_TAG_BYTES;
+    }
+    u->state = FLOW_UNIT_READY;
+    return ERR_OK;
+}
+
+static uint64_t unit_offset(const struct flow_get *g, const struct flow_unit *u)
+{
+    return g->range.cipher_offset + (u->frame - g->range.frame_first) * FRAME_CIPHER_BYTES;
+}
+
+static enum err send_read(struct flow *f, const struct flow_unit *u)
+{
+    struct flow_get *g = f->get;
+    struct wire_read m = {.location = g->row.location, .off = unit_offset(g, u), .len = u->cipher_bytes};
+    TRY(wire_put_read(flow_out(&f->w->keeper.out), flow_read_id(f, (unsigned)(u - g->unit)), &m));
+    f->w->host->kick(f->w);
+    return ERR_OK;
+}
+
+static enum err unit_start(struct flow *f, struct flow_unit *u)
+{
+    struct flow_get *g = f->get;
+    uint64_t left = g->range.frame_last + 1 - g->frame_next;
+    u->number = g->unit_next++;
+    u->frame = g->frame_next;
+    u->frame_count = (uint32_t)MIN(left, is_file(g) ? FLOW_UNIT_FRAMES_MAX : FLOW_READ_FRAMES_MAX);
+    u->cipher_bytes = 0;
+    for (uint32_t i = 0; i < u->frame_count; i++) u->cipher_bytes += frame_cipher(g, u->frame + i);
+    g->frame_next += u->frame_count;
+    u->state = FLOW_UNIT_READING;
+    size_t plain = u->cipher_bytes - (size_t)u->frame_count * FRAME_TAG_BYTES;
+    if (!unit_room(f, u, is_file(g) ? u->cipher_bytes : MAX(plain, 1))) return ERR_NOMEM;
+    if (!is_file(g)) return f->w->keeper.up ? send_read(f, u) : ERR_BUSY;
+    int64_t n = f->w->host->file_read(f, g->fd, unit_offset(g, u), u->bytes, u->cipher_bytes);
+    if (n == FILE_LATER) return ERR_OK;
+    if (n != (int64_t)u->cipher_bytes) return n < 0 ? ERR_IO : ERR_CORRUPT;
+    return unit_open(f, u, u->bytes, true);
+}
+
+static struct flow_unit *unit_free(struct flow_get *g)
+{
+    /* A file's unit is read when the one before is gone: reading ahead is the kernel's work there. */
+    unsigned max = is_file(g) ? 1 : FLOW_UNITS;
+    for (unsigned i = 0; i < max; i++)
+        if (g->unit[i].state == FLOW_UNIT_FREE) return &g->unit[i];
+    return NULL;
+}
+
+/* Starts as many reads as there is room for. Rows are read one after the other: a row's geometry serves all its units. */
+static enum err fill(struct flow *f)
+{
+    struct flow_get *g = f->get;
+    while (!g->rows_done) {
+        if (g->row_open && g->frame_next > g->range.frame_last) {
+            for (unsigned i = 0; i < FLOW_UNITS; i++)
+                if (g->unit[i].state == FLOW_UNIT_READING) return ERR_OK;
+            g->row_open = false;
+        }
+        if (!g->row_open) {
+            TRY(next_row(f));
+            continue;
+        }
+        struct flow_unit *u = unit_free(g);
+        if (!u) return ERR_OK;
+        enum err e = unit_start(f, u);
+        if (e == ERR_BUSY) {
+            /* The keeper is away: sent again when it is back (flow_get_again). */
+            if (list_empty(&f->node)) {
+                f->parked_ms = f->w->now_ms;
+                list_add_tail(&f->w->parked, &f->node);
+            }
+            return ERR_OK;
+        }
+        TRY(e);
+        if (u->state == FLOW_UNIT_READY) return ERR_OK;
+    }
+    return ERR_OK;
+}
+
+static bool send_head(struct flow *f)
+{
+    struct flow_get *g = f->get;
+    struct flow_head h;
+    flow_head_fill(f, &h);
+    h.status = f->status = g->rel.status;
+    h.receipt = g->rel.receipt;
+    h.headers = g->rel.headers;
+    h.length_known = true;
+    h.length = g->rel.len;
+    h.part = g->rel.status == 206;
+    h.part_first = g->rel.off;
+    h.part_total = g->rel.size;
+    if (g->rel.head) h.no_body = true;
+    f->head_sent = true;
+    return f->w->host->head(f, &h) != FLOW_BROKEN;
+}
+
+/* Sends the unit whose turn it is. True: something moved. */
+static bool send_ready(struct flow *f)
+{
+    struct flow_get *g = f->get;
+    if (f->writing) return false;
+    for (unsigned i = 0; i < FLOW_UNITS; i++) {
+        struct flow_unit *u = &g->unit[i];
+        if (u->state != FLOW_UNIT_READY || u->number != g->unit_send) continue;
+        uint64_t bytes = 0;
+        for (size_t k = 0; k < u->out_count; k++) bytes += u->out[k].n;
+        if (bytes > g->rel.len - g->sent) {
+            bad_data(f, false);
+            return false;
+        }
+        if (!f->head_sent && !send_head(f)) return false;
+        g->sent += bytes;
+        g->unit_send++;
+        bool last = g->sent == g->rel.len;
+        if (f->w->metrics) f->w->metrics->bytes_out += bytes;
+        u->state = FLOW_UNIT_WRITING;
+        if (last) f->step = FLOW_SENDING, f->write_last = true;
+        enum flow_write wr = f->w->host->write(f, u->out, u->out_count, last);
+        if (last || wr == FLOW_BROKEN) return false;
+        if (wr == FLOW_WRITTEN) u->state = FLOW_UNIT_FREE;
+        else f->writing = true;
+        return true;
+    }
+    return false;
+}
+
+static void drive(struct flow *f)
+{
+    do {
+        enum err e = f->step == FLOW_READ && f->get ? fill(f) : ERR_OK;
+        if (e != ERR_OK) {
+            bad_data(f, e == ERR_CORRUPT);
+            return;
+        }
+        if (f->get->rows_done && f->get->unit_next == f->get->unit_send && f->step == FLOW_READ && !f->writing) {
+            bad_data(f, false);                    /* the rows end before the length that was promised */
+            return;
+        }
+    } while (f->step == FLOW_READ && send_ready(f));
+}
+
+void flow_on_release(struct flow *f, struct slice payload)
+{
+    f->gate_open = false;                          /* decided and recorded: the gate has done with us */
+    struct flow_get *g = f->w->host->alloc(f, sizeof *g + payload.n);
+    if (!g) {
+        flow_fail(f, S3E_SlowDown, NULL);
+        return;
+    }
+    memset(g, 0, sizeof *g);
+    g->fd = -1;
+    g->payload = (uint8_t *)(g + 1);
+    g->payload_n = payload.n;
+    memcpy(g->payload, payload.p, payload.n);
+    f->get = g;
+    f->step = FLOW_READ;
+    if (wire_get_release(slice_of(g->payload, payload.n), &g->rel) != ERR_OK || g->rel.len > g->rel.size ||
+        g->rel.off > g->rel.size - g->rel.len || (g->rel.status != 200 && g->rel.status != 206)) {
+        flow_fail(f, S3E_InternalError, NULL);
+        return;
+    }
+    flow_request_id(f, g->rel.request);
+    g->rows = reader_of(g->rel.rows);
+    if (g->rel.head || f->head_method) {
+        g->rel.head = 1;
+        f->step = FLOW_SENDING;
+        send_head(f);
+        return;
+    }
+    drive(f);
+}
+
+void flow_on_data(struct flow *f, unsigned unit, const struct wire_data *m)
+{
+    struct flow_get *g = f->get;
+    if (!g || f->step != FLOW_READ || unit >= FLOW_UNITS || g->unit[unit].state != FLOW_UNIT_READING) return;
+    struct flow_unit *u = &g->unit[unit];
+    if (m->outcome != WIRE_DATA_OK) {
+        bad_data(f, false);
+        return;
+    }
+    if (m->data.n != u->cipher_bytes || unit_open(f, u, m->data.p, false) != ERR_OK) {
+        bad_data(f, true);
+        return;
+    }
+    drive(f);
+}
+
+void flow_get_file_done(struct flow *f, int64_t n)
+{
+    struct flow_get *g = f->get;
+    struct flow_unit *u = &g->unit[0];
+    if (n != (int64_t)u->cipher_bytes || unit_open(f, u, u->bytes, true) != ERR_OK) {
+        bad_data(f, n >= 0);
+        return;
+    }
+    drive(f);
+}
+
+void flow_get_can_write(struct flow *f)
+{
+    struct flow_get *g = f->get;
+    for (unsigned i = 0; i < FLOW_UNITS; i++)
+        if (g->unit[i].state == FLOW_UNIT_WRITING) g->unit[i].state = FLOW_UNIT_FREE;
+    drive(f);
+}
+
+bool flow_get_waits_keeper(const struct flow *f)
+{
+    const struct flow_get *g = f->get;
+    if (!g || !g->row_open || is_file(g)) return false;
+    for (unsigned i = 0; i < FLOW_UNITS; i++)
+        if (g->unit[i].state == FLOW_UNIT_READING) return true;
+    return false;
+}
+
+void flow_get_again(struct flow *f)
+{
+    struct flow_get *g = f->get;
+    for (unsigned i = 0; g && i < FLOW_UNITS; i++) {
+        if (g->unit[i].state != FLOW_UNIT_READING) continue;
+        if (send_read(f, &g->unit[i]) != ERR_OK) {
+            bad_data(f, false);
+            return;
+        }
+    }
+    if (g) drive(f);
+}

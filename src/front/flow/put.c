@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * PUT: from a TICKET to COMMIT: unwrap, checksum and seal the body in one pass, stage it, compare, commit.
+ * Role: seals straight into STAGE frames; at most FLOW_CHUNKS_MAX of them wait here and STAGE_CREDIT_BYTES at the keeper.
+ * Trusts: the ticket. Distrusts: the body's framing, length and every digest stated about it: all are compared before the
+ * last STAGE, so that a wrong body is never sealed, let alone committed.
+ * Law: 1 (no body is read, and no 100 sent, before the ticket). Spec: docs/spec/wire.md TICKET, STAGE, COMMIT; frame.md.
+ */
+#include "flow/flow_in.h"
+
+#include <stdlib.h>
+
+/* Tags that a piece of plaintext adds at most, and a little, so that a chunk never ends within a tag at the blob's end. */
+#define TAG_SLACK_BYTES 128
+
+struct flow_put {
+    struct flow_put *next;                         /* among the idle */
+    struct frame_sealer sealer;
+    struct s3_sums sums;
+    bool sums_open;
+    struct s3_body body;
+    struct s3_chunked chunked;
+    char sha256_hex[2 * HASH_BYTES];
+    bool sha256_given;
+    uint8_t blob[ID_BYTES];
+    uint64_t cipher_size, staged, taken;           /* taken: by the keeper, as its credits say */
+    struct flow_chunk *chunk;                      /* being filled */
+    size_t chunk_n;
+    unsigned chunks_out;
+    uint8_t digest[S3_SUM__COUNT][S3_SUM_BYTES_MAX];   /* once the body is whole */
+    bool stalled;
+};
+
+static struct flow_put *put_new(struct flow_worker *w)
+{
+    struct flow_put *p = w->puts_free;
+    if (p) {
+        w->puts_free = p->next;
+        w->puts_free_count--;
+        return p;
+    }
+    p = calloc(1, sizeof *p);
+    if (p && frame_sealer_init(&p->sealer) != ERR_OK) {
+        free(p);
+        return NULL;
+    }
+    return p;
+}
+
+/* Frees an idle one: called for the head of the worker's list, or for one that is in no list. */
+void flow_put_free(struct flow_put *p)
+{
+    frame_sealer_done(&p->sealer);
+    free(p);
+}
+
+void flow_put_end(struct flow *f)
+{
+    struct flow_put *p = f->put;
+    if (!p) return;
+    f->put = NULL;
+    free(p->chunk);
+    /* Chunks on their way belong to the queue; they must not look for this request when they are written. */
+    for (struct flow_chunk *c = f->w->keeper.out.first; c && p->chunks_out; c = c->next)
+        if (c->owner == f) c->owner = NULL, p->chunks_out--;
+    if (p->sums_open) s3_sums_done(&p->sums);
+    struct frame_sealer sealer = p->sealer;        /* its contexts are kept; its key is of no use any more */
+    wipe(sealer.blob_key, sizeof sealer.blob_key);
+    memset(p, 0, sizeof *p);
+    p->sealer = sealer;
+    struct flow_worker *w = f->w;
+    if (w->puts_free_count >= FLOW_PUTS_KEPT) {
+        flow_put_free(p);
+        return;
+    }
+    p->next = w->puts_free;
+    w->puts_free = p;
+    w->puts_free_count++;
+}
+
+void flow_put_drop(struct flow *f)
+{
+    struct flow_put *p = f->put;
+    if (!p || p->staged == 0 || !f->w->keeper.up) return;
+    struct wire_drop m;
+    memcpy(m.blob, p->blob, ID_BYTES);
+    if (wire_put_drop(flow_out(&f->w->keeper.out), f->id, &m) == ERR_OK) f->w->host->kick(f->w);
+}
+
+static void give_up(struct flow *f, enum s3_error e)
+{
+    flow_put_drop(f);
+    flow_put_end(f);
+    flow_fail(f, e, NULL);
+}
+
+static enum s3_error read_body_headers(const struct flow_request *q, enum s3_auth_kind auth, struct s3_body *body, struct slice *sha256,
+                                       struct s3_fault *fault)
+{
+    enum s3_payload payload = S3_PAYLOAD_UNSIGNED;
+    struct slice v = s3_header_value(q->headers, q->header_count, "x-amz-content-sha256");
+    enum s3_error e = v.p ? s3_payload_parse(v, &payload) : S3E_NONE;
+    if (e != S3E_NONE) return e;
+    *sha256 = payload == S3_PAYLOAD_SHA256 && auth != S3_AUTH_NONE ? v : slice_of(NULL, 0);
+    if ((e = s3_body_read(q->headers, q->header_count, payload, body, fault)) != S3E_NONE) return e;
+    if (body->chunk_signed && auth == S3_AUTH_NONE) return S3E_InvalidRequest;
+    if (body->chunk_signed) return S3E_NotImplemented;
+    return body->length_known ? S3E_NONE : S3E_MissingContentLength;
+}
+
+enum s3_error flow_put_check(const struct flow_request *q, const struct s3_auth *a, uint64_t *body_size, struct s3_fault *fault)
+{
+    struct s3_body body;
+    struct slice sha256;
+    enum s3_error e = read_body_headers(q, a->kind, &body, &sha256, fault);
+    if (e != S3E_NONE) return e;
+    *body_size = body.length;
+    return s3_meta_check(q->headers, q->header_count, fault);
+}
+
+static enum s3_error begin(struct flow *f, const struct wire_ticket *m)
+{
+    struct flow_put *p = f->put;
+    struct flow_request q = {0};
+    struct s3_fault fault = {0};
+    struct slice sha256;
+    f->w->host->request(f, &q);
+    /* Who signed was settled when asking; here only the digest's place matters, and an anonymous one has none. */
+    enum s3_auth_kind auth = S3_AUTH_HEADER;
+    enum s3_error e = read_body_headers(&q, auth, &p->body, &sha256, &fault);
+    if (e != S3E_NONE) return e;
+    if (p->body.length > m->size_max) return S3E_EntityTooLarge;
+    if (sha256.n) memcpy(p->sha256_hex, sha256.p, sizeof p->sha256_hex);
+    p->sha256_given = sha256.n > 0;
+    if (p->body.chunked) s3_chunked_init(&p->chunked, &p->body);
+    uint32_t want = (m->sums & ((1u << S3_SUM__COUNT) - 2u)) | S3_SUM_BIT(S3_SUM_MD5) | S3_SUM_BIT(p->body.sum);
+    if (p->sha256_given) want |= S3_SUM_BIT(S3_SUM_SHA256);
+    enum err err = s3_sums_init(&p->sums, want);
+    if (err != ERR_OK) return s3_error_of_err(err);
+    p->sums_open = true;
+    struct frame_id id;
+    memcpy(id.tenant, m->tenant, ID_BYTES);
+    memcpy(id.blob, m->blob, ID_BYTES);
+    memcpy(p->blob, m->blob, ID_BYTES);
+    if ((err = frame_sealer_begin(&p->sealer, &id, m->key, p->body.length)) != ERR_OK) return s3_error_of_err(err);
+    p->cipher_size = frame_cipher_size(p->body.length);
+    return S3E_NONE;
+}
+
+void flow_on_ticket(struct flow *f, const struct wire_ticket *m)
+{
+    flow_request_id(f, m->request);
+    /* The ticket names the connection we had to the keeper when we asked; another one may not stage under it. */
+    if (!f->w->keeper.up || f->front_id != f->w->front_id) {
+        flow_fail(f, S3E_SlowDown, NULL);
+        return;
+    }
+    f->put = put_new(f->w);
+    if (!f->put) {
+        flow_fail(f, S3E_SlowDown, NULL);
+        return;
+    }
+    f->step = FLOW_BODY;
+    enum s3_error e = begin(f, m);
+    if (e != S3E_NONE) give_up(f, e);
+    else f->w->host->body(f);
+}
+
+/* Hands the filled chunk to the keeper. */
+static bool ship(struct flow *f, bool last)
+{
+    struct flow_put *p = f->put;
+    struct flow_chunk *c = p->chunk;
+    p->chunk = NULL;
+    p->chunks_out++;
+    if (flow_queue_stage(&f->w->keeper.out, c, f->id, p->blob, p->staged, p->chunk_n, last) != ERR_OK) return false;
+    p->staged += p->chunk_n;
+    p->chunk_n = 0;
+    f->w->host->kick(f->w);
+    return true;
+}
+
+enum room { ROOM_YES, ROOM_WAIT, ROOM_NONE };
+
+/* Room for plaintext in a chunk: ships a full one, and makes the next when credit and memory allow. */
+static enum room room(struct flow *f, size_t *plain_max)
+{
+    struct flow_put *p = f->put;
+    if (p->chunk) {
+        size_t left = p->chunk->cap - p->chunk_n;
+        size_t tags = FRAME_TAG_BYTES * (left / FRAME_PLAIN_BYTES + 2);
+        if (left > tags) {
+            *plain_max = left - tags;
+            return ROOM_YES;
+        }
+        if (!ship(f, false)) return ROOM_NONE;
+    }
+    size_t cap = (size_t)MIN(p->cipher_size - p->staged + TAG_SLACK_BYTES, (uint64_t)WIRE_DATA_BYTES_MAX);
+    if (p->chunks_out >= FLOW_CHUNKS_MAX || p->staged + cap > p->taken + STAGE_CREDIT_BYTES) return ROOM_WAIT;
+    p->chunk = flow_chunk_new(f, cap);
+    if (!p->chunk) return ROOM_NONE;
+    *plain_max = cap - FRAME_TAG_BYTES * (cap / FRAME_PLAIN_BYTES + 2);
+    return ROOM_YES;
+}
+
+static enum s3_error seal(struct flow *f, struct slice data)
+{
+    struct flow_put *p = f->put;
+    enum err e = s3_sums_add(&p->sums, data);
+    size_t n = 0;
+    if (e == ERR_OK)
+        e = frame_sealer_step(&p->sealer, &data, flow_chunk_data(p->chunk) + p->chunk_n, p->chunk->cap - p->chunk_n, &n);
+    p->chunk_n += n;
+    if (e == ERR_RANGE) return S3E_IncompleteBody;
+    if (e != ERR_OK) return s3_error_of_err(e);
+    ASSERT(data.n == 0);
+    return S3E_NONE;
+}
+
+/* The body is whole: compares every digest that was stated, then lets the last piece go. */
+static enum s3_error finish(struct flow *f)
+{
+    struct flow_put *p = f->put;
+    size_t unused;
+    if (p->body.chunked) {
+        enum s3_error e = s3_chunked_end(&p->chunked);
+        if (e != S3E_NONE) return e;
+        if (p->chunked.trailer_seen) {
+            memcpy(p->body.sum_value, p->chunked.trailer_value, sizeof p->body.sum_value);
+            p->body.sum_given = true;
+        }
+    }
+    if (!p->chunk && room(f, &unused) != ROOM_YES) return S3E_SlowDown;
+    enum s3_error e = seal(f, slice_of(NULL, 0));  /* the tag that waits, or the one frame of an empty object */
+    if (e != S3E_NONE) return e;
+    if (frame_sealer_finish(&p->sealer) != ERR_OK) return S3E_IncompleteBody;
+    for (unsigned k = S3_SUM_MD5; k < S3_SUM__COUNT; k++)
+        if ((p->sums.want & S3_SUM_BIT(k)) && s3_sums_get(&p->sums, (enum s3_sum)k, p->digest[k]) != ERR_OK) return S3E_InternalError;
+    return s3_body_compare(&p->body, p->digest[S3_SUM_MD5], p->digest[p->body.sum], p->digest[S3_SUM_SHA256],
+                           slice_of(p->sha256_hex, p->sha256_given ? sizeof p->sha256_hex : 0));
+}
+
+size_t flow_put_body(struct flow *f, struct slice in, bool end)
+{
+    struct flow_put *p = f->put;
+    size_t given = in.n;
+    enum s3_error e = S3E_NONE;
+    while (in.n && e == S3E_NONE) {
+        size_t max;
+        enum room r = room(f, &max);
+        if (r == ROOM_WAIT) {
+            p->stalled = true;
+            return given - in.n;
+        }
+        if (r == ROOM_NONE) {
+            e = S3E_SlowDown;
+            break;
+        }
+        /* The decoder sees no more than the chunk can hold, so that what it gave out never has to wait. */
+        struct slice part = slice_of(in.p, MIN(in.n, max)), data = part;
+        if (p->body.chunked) {
+            size_t before = part.n;
+            e = s3_chunked_feed(&p->chunked, &part, &data);
+            in = slice_of(in.p + (before - part.n), in.n - (before - part.n));
+        } else {
+            in = slice_of(in.p + part.n, in.n - part.n);
+        }
+        if (e == S3E_NONE && data.n) e = seal(f, data);
+    }
+    if (e == S3E_NONE && end) {
+        e = finish(f);
+        if (e == S3E_NONE) {
+            f->step = FLOW_SEALING;
+            if (!ship(f, true)) e = S3E_SlowDown;
+        }
+        f->body_ended = true;
+    }
+    if (e != S3E_NONE) give_up(f, e);
+    return given;
+}
+
+static void resume(struct flow *f)
+{
+    if (!f->put->stalled || f->step != FLOW_BODY) return;
+    f->put->stalled = false;
+    f->w->host->body(f);
+}
+
+void flow_put_chunk_written(struct flow *f)
+{
+    if (!f->put || f->put->chunks_out == 0) return;
+    f->put->chunks_out--;
+    resume(f);
+}
+
+void flow_on_credit(struct flow *f, const struct wire_credit *m)
+{
+    struct flow_put *p = f->put;
+    if (!p || memcmp(m->blob, p->blob, ID_BYTES) != 0 || m->taken < p->taken || m->taken > p->staged) return;
+    p->taken = m->taken;
+    resume(f);
+}
+
+void flow_on_sealed(struct flow *f, const struct wire_sealed *m)
+{
+    struct flow_put *p = f->put;
+    if (!p || f->step != FLOW_SEALING || memcmp(m->blob, p->blob, ID_BYTES) != 0) return;
+    if (m->outcome != WIRE_SEALED_OK) {
+        give_up(f, m->outcome == WIRE_SEALED_FULL ? S3E_SlowDown : S3E_ServiceUnavailable);
+        return;
+    }
+    AUTO(buf) struct buf sums = BUF_INIT(512);
+    for (unsigned k = S3_SUM_MD5; k < S3_SUM__COUNT; k++) {
+        if (!(p->sums.want & S3_SUM_BIT(k))) continue;
+        buf_put_u8(&sums, (uint8_t)k);
+        buf_put_lp16(&sums, slice_of(p->digest[k], s3_sum_bytes((enum s3_sum)k)));
+    }
+    struct wire_commit c = {.size = p->body.length, .cipher_size = p->cipher_size, .sums = buf_slice(&sums),
+                            .client_algorithm = p->body.sum_given ? (uint8_t)p->body.sum : 0};
+    if (wire_put_commit(flow_out(&f->w->gate.out), f->id, &c) != ERR_OK) {
+        give_up(f, S3E_SlowDown);
+        return;
+    }
+    f->step = FLOW_COMMITTED;
+    f->w->host->kick(f->w);
+}
