@@ -13,6 +13,7 @@
 
 #define STATEMENT_SKEW_MS 900000
 #define STATEMENT_NONCES_MAX 65536
+#define STATEMENT_TEXT_BYTES_MAX 60000
 #define STATEMENT_SIGNATURE_BYTES_MAX 4096
 
 struct submission {
@@ -124,6 +125,13 @@ static enum err leaf_append(struct submission *u, const struct leaf_parts *p, st
     AUTO(buf) struct buf leaf = BUF_INIT(LEAF_BYTES_MAX), opening = BUF_INIT(OPENING_BYTES_MAX);
     TRY(log_time(u->log, u->now, &u->t));
     TRY(leaf_write(u, p, &leaf, &opening));
+    if (u->log != g->provider) {
+        struct record_leaf l;
+        struct record_opening o;
+        TRY(record_leaf_parse(buf_slice(&leaf), RECORD_LOG_CONTROL, &l));
+        TRY(record_opening_parse(buf_slice(&opening), &o));
+        TRY(policy_can_apply(u->tenant->state, log_size(u->log), &l, &o));      /* a leaf that cannot be folded must not exist */
+    }
     struct waiting *x = calloc(1, sizeof *x);
     if (!x) return ERR_NOMEM;
     *x = (struct waiting){.wait.durable = on_durable, .done = done, .ctx = ctx, .answer = u->answer};
@@ -132,7 +140,7 @@ static enum err leaf_append(struct submission *u, const struct leaf_parts *p, st
     u->answer = NULL;
     if (u->log != g->provider) {
         enum err e = tenants_control_apply(g, u->tenant, index, buf_slice(&leaf), buf_slice(&opening));
-        ASSERT(e == ERR_OK);           /* checked before the append: a leaf that cannot be folded must not exist */
+        ASSERT(e == ERR_OK);           /* it was asked before the append */
     }
     return ERR_OK;
 }
@@ -182,7 +190,7 @@ static enum err tenant_create(struct submission *u, statement_done done, void *c
     tenants_signers_take(&owners, u->s.scope);
     u->why = "the tenant's name must be like a bucket's, free, and the scope must list the owners' key fingerprints";
     if (u->tenant || tenants_by_name(g, u->s.subject)) return ERR_EXISTS;
-    if (owners.count == 0 || !s3_bucket_name_ok(u->s.subject)) return ERR_INPUT;
+    if (owners.count == 0 || s3_bucket_name_check(u->s.subject) != S3E_NONE) return ERR_INPUT;
     if (g->tenant_count == TENANTS_MAX) return ERR_LIMIT;
     struct gate_tenant *t = tenants_new(u->s.tenant);
     t->owners = owners;
@@ -360,21 +368,35 @@ static enum err (*const kinds[RECORD_STATEMENT_COUNT])(struct submission *, stat
 /* arrival ----------------------------------------------------------------------------------------------------------- */
 
 /* Said once is enough: a statement that somebody kept must not make a second access key. The table only has to remember as long as
- * the clock check would let a copy through. */
-static bool nonce_fresh(struct gate *g, const struct record_statement *s)
+ * the clock check would let a copy through; at start the fold brings it back. */
+static struct {
+    struct map *seen, *before;
+    uint64_t turned_ms;
+} nonces;
+static char nonce_mark;
+
+static bool nonce_fresh(const struct record_statement *s, uint64_t now)
 {
-    static struct map *seen, *before;
-    static uint64_t turned_ms;
-    if (!seen || g->loop == NULL || s->t > turned_ms + 2 * STATEMENT_SKEW_MS || map_count(seen) >= STATEMENT_NONCES_MAX) {
-        map_free(before);
-        before = seen;
-        seen = map_new(STATEMENT_NONCES_MAX);
-        turned_ms = s->t;
+    if (!nonces.seen || now > nonces.turned_ms + 2 * STATEMENT_SKEW_MS || map_count(nonces.seen) >= STATEMENT_NONCES_MAX) {
+        map_free(nonces.before);
+        nonces.before = nonces.seen;
+        nonces.seen = map_new(STATEMENT_NONCES_MAX);
+        nonces.turned_ms = now;
     }
-    static char mark;
     struct slice nonce = slice_of(s->nonce, NONCE_BYTES);
-    if (before && map_get(before, nonce)) return false;
-    return map_put(seen, nonce, &mark) == ERR_OK;
+    if (nonces.before && map_get(nonces.before, nonce)) return false;
+    return map_put(nonces.seen, nonce, &nonce_mark) == ERR_OK;
+}
+
+void statements_seen(struct slice stmt_value)
+{
+    struct reader r = reader_of(stmt_value);
+    struct record_statement s;
+    struct slice text = reader_lp16(&r, STATEMENT_TEXT_BYTES_MAX);
+    if (r.bad || record_statement_parse(text, &s) != ERR_OK) return;
+    /* Old ones need no memory: the clock check refuses their copies. */
+    uint64_t now = clock_wall_ms();
+    if (s.t + STATEMENT_SKEW_MS >= now) (void)nonce_fresh(&s, now);
 }
 
 static enum err accept(struct submission *u)
@@ -389,7 +411,7 @@ static enum err accept(struct submission *u)
     u->why = "the gate cannot write its log now";
     if (!logbook_ready(u->gate->logbook, true)) return ERR_FULL;
     u->why = "a statement with this nonce was taken already: write a new one";
-    return nonce_fresh(u->gate, &u->s) ? ERR_OK : ERR_EXISTS;
+    return nonce_fresh(&u->s, u->now) ? ERR_OK : ERR_EXISTS;
 }
 
 void statements_submit(struct gate *g, struct slice json, struct slice peer, statement_done done, void *ctx)

@@ -279,7 +279,7 @@ enum err tenants_control_apply(struct gate *g, struct gate_tenant *t, uint64_t i
     struct record_opening o = {0};
     TRY(record_leaf_parse(leaf, RECORD_LOG_CONTROL, &l));
     if (opening.n > 0) TRY(record_opening_parse(opening, &o));
-    TRY(policy_apply(t->state, index, &l, &o));
+    TRY(policy_apply(t->state, index, &l, opening.n > 0 ? &o : NULL));
     if (l.kind == RECORD_K_GENESIS) {
         struct slice account = record_text(&l, RECORD_F_ACCOUNT), name = opened(&o, RECORD_F_NAME);
         tenants_signers_take(&t->owners, l.f[RECORD_F_SIGNER].text);
@@ -312,8 +312,10 @@ static enum err fold(struct gate_log *l, fold_each each, void *ctx)
 
 static enum err control_each(void *ctx, uint64_t index, struct slice leaf, struct slice opening)
 {
-    struct opening_keyring *o = ctx;
-    return tenants_control_apply(o->gate, o->tenant, index, leaf, opening);
+    struct opening_keyring *k = ctx;
+    struct record_opening o;
+    if (opening.n > 0 && record_opening_parse(opening, &o) == ERR_OK) statements_seen(opened(&o, RECORD_F_STMT));
+    return tenants_control_apply(k->gate, k->tenant, index, leaf, opening);
 }
 
 enum err tenants_logs_open(struct gate *g, struct gate_tenant *t)
@@ -321,8 +323,9 @@ enum err tenants_logs_open(struct gate *g, struct gate_tenant *t)
     struct opening_keyring o = {g, t};
     TRY(tenants_log_add(g, &t->key, LOG_KIND_CONTROL, 1 + 2 * t->number, &t->control));
     TRY(tenants_log_add(g, &t->key, LOG_KIND_ACCESS, 2 + 2 * t->number, &t->access));
-    t->state = policy_state_new(t->id);
+    t->state = calloc(1, sizeof *t->state);
     if (!t->state) return ERR_NOMEM;
+    TRY(policy_init(t->state));
     t->grave_ms = g->conf.grave_ms;
     TRY(fold(t->control, control_each, &o));
     return fold(t->access, NULL, NULL);
@@ -337,6 +340,7 @@ static enum err provider_each(void *ctx, uint64_t index, struct slice leaf, stru
     (void)index;
     TRY(record_leaf_parse(leaf, RECORD_LOG_PROVIDER, &l));
     if (opening.n > 0) TRY(record_opening_parse(opening, &o));
+    statements_seen(opened(&o, RECORD_F_STMT));
     if (l.kind == RECORD_K_GENESIS) tenants_signers_take(&g->officers, l.f[RECORD_F_SIGNER].text);
     if (l.kind == RECORD_K_RDR) readers_fold(g, NULL, record_int(&l, RECORD_F_ON, 0) == 1, opened(&o, RECORD_F_RDR));
     if (l.kind != RECORD_K_TENANT) return ERR_OK;

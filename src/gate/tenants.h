@@ -18,6 +18,9 @@ MUST_USE enum err tenants_logs_open(struct gate *g, struct gate_tenant *t);
 MUST_USE enum err tenants_fold_tenant(struct gate *g, const struct record_leaf *l, struct slice name);
 void tenants_signers_take(struct gate_signers *s, struct slice list);
 
+/* statements.c: an opened `stmt` value of the fold: its nonce was used. Once per leaf, at start. */
+void statements_seen(struct slice stmt_value);
+
 /* readers.c */
 void readers_init(struct gate *g);
 /* value: u8 log kind | capability text; tenant NULL: the provider's. */
