@@ -54,7 +54,11 @@ static enum err load_lists(struct commit *c) {
     struct store_iter *it = store_iter_open(s, NULL, STORE_ROWS, SLICE_LIT("Y"));
     for (store_iter_seek(s, it, SLICE_LIT("X")); store_iter_valid(s, it); store_iter_next(s, it)) {
         struct slice key = store_iter_key(s, it);
-        buf_put_lp16(&c->release, slice_of(key.p + 1, key.n - 1));
+        struct slice location = slice_of(key.p + 1, key.n - 1);
+        struct location l;
+        buf_put_lp16(&c->release, location);
+        /* A pack that is about to be removed keeps its number: a new one of that name would go with it. */
+        if (location_parse(location, &l) == ERR_OK && l.engine == LOCATION_PACK) store_packs_resume(c->k->packs, l.pack, PACK_BYTES);
     }
     enum err e = store_iter_status(s, it);
     store_iter_close(s, it);
