@@ -8,7 +8,8 @@
  *   struct reader  cursor over a slice; the first short or out-of-bounds read sets `bad` (sticky) and every later read
  *                  gives zero; reader_end() is mandatory and says whether all was read and nothing was left over.
  * Integers on wires and disks are big-endian.
- * Threads: nothing here keeps global state, except panic_context (per thread).
+ * Threads: nothing here keeps global state, except panic_context (per thread), log_init (once, before threads start) and, in the
+ * test build, breaks (locked).
  */
 #ifndef TILLIT_BASE_H
 #define TILLIT_BASE_H
@@ -56,7 +57,7 @@ void panic_context(const char *step, uint64_t request_id, uint64_t log_index);
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 #define container_of(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
 
-/* AUTO(buf) struct buf b = ...: runs buf_done at scope end; AUTO(x) works for every x with x_auto_done(x *). */
+/* AUTO(buf) struct buf b = ...: runs buf_done at scope end; AUTO(x) works for every x with x_done(x *). */
 #define AUTO(type) __attribute__((cleanup(type##_done)))
 
 /* checked arithmetic: false when it would wrap */
@@ -179,7 +180,8 @@ void *map_get(const struct map *m, struct slice key);
 MUST_USE enum err map_put(struct map *m, struct slice key, void *value);
 void *map_del(struct map *m, struct slice key);               /* the value that was there, or NULL */
 size_t map_count(const struct map *m);
-/* Iterates in no order; begin with *cursor = 0; NULL at the end. No put or del while iterating. */
+/* Iterates in no order, another one in each process; begin with *cursor = 0; NULL at the end. No put or del while iterating:
+ * *key points into the map. */
 void *map_next(const struct map *m, size_t *cursor, struct slice *key);
 
 /* randomness is an argument ------------------------------------------------------------------------------------- */
