@@ -10,6 +10,10 @@
  * ends where its chain ends. logbook_open() copies the valid tail into a fresh file and syncs that before anyone may act on it
  * (rule 6); while the disk does not take it, it returns ERR_FULL or ERR_IO and the gate tries again without serving.
  *
+ * Published is what is written to the flat files (durable in the WAL already), flushed what is synced there: flushed moves only when a
+ * WAL file is full, published within PUBLISH_MS.
+ *
+ * The two threads start in logbook_open(): a seccomp filter set later must be set with TSYNC (or before).
  * Threads: every function from the loop's thread. Ownership: slices are copied before the call returns.
  */
 #ifndef TILLIT_GATE_LOGBOOK_H
@@ -47,6 +51,7 @@ struct log_params {
 };
 /* Adopts a log that is on disk (by id), or makes a new one when there is none. ERR_CORRUPT when its files do not agree. */
 MUST_USE enum err logbook_add(struct logbook *lb, const struct log_params *p, struct gate_log **out);
+struct slice logbook_why(const struct logbook *lb);              /* what the last failing logbook_add() found, and the remedy; a loan */
 /* For ids in WAL or logs/ that nobody added: doctor names them. */
 size_t logbook_unknown(struct logbook *lb);
 
@@ -77,14 +82,16 @@ const uint8_t *log_id(const struct gate_log *l);
 const char *log_origin(const struct gate_log *l);
 const char *log_name(const struct gate_log *l);                  /* "<kind letter>-<id base32>": receipts name logs like this */
 void log_vkey(const struct gate_log *l, struct buf *out);        /* note verifier key text */
-/* Milliseconds for the next leaf: max(last leaf's t, wall). wall behind last by > 5 s is degraded (doctor), > 15 min refuses. */
+/* Milliseconds for the next leaf: max(last leaf's t, wall). wall behind last by > 5 s is degraded (doctor), > 15 min refuses: ERR_STALE. */
 MUST_USE enum err log_time(struct gate_log *l, uint64_t wall_ms, uint64_t *t);
 void log_set_last_time(struct gate_log *l, uint64_t t);          /* at start, from the last leaf */
 
-/* rule 5: the applied mark. It only grows; it is durable with the next batch (or within 1 s). */
+/* rule 5: the applied mark. It only grows and is at most log_durable(); it is durable with the next batch (or within 1 s). */
 void log_mark_set(struct gate_log *l, uint64_t mark);
 uint64_t log_mark_durable(const struct gate_log *l);
-/* Recovery: every record with a command at or above the durable mark that no later record voids, in order. */
+/* Recovery: every record with a command at or above the mark that no later record voids, in order, as the WAL held them when it was
+ * opened. Commands appended since are the caller's own to remember until they are settled. The callback may append and set marks; what
+ * it gets is a loan for the call. */
 typedef enum err (*log_pending_cb)(void *ctx, uint64_t index, struct slice leaf, struct slice command);
 MUST_USE enum err log_pending(struct gate_log *l, log_pending_cb cb, void *ctx);
 
@@ -104,6 +111,7 @@ void logbook_heads_start(struct logbook *lb, struct gate_log *heads);
 struct logbook_stats {
     uint64_t batches, records, syncs, wal_bytes, wal_files, flushed, age_of_full_check_ms;
     bool degraded_clock, at_reserve;
+    uint64_t corrupt;                  /* logs whose leaf hashes did not give the head they were opened with: not signed any more */
 };
 void logbook_stats(const struct logbook *lb, struct logbook_stats *out);
 
