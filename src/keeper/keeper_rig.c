@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * keeper_rig: see keeper_test.h.
+ * Role: tests only.
+ * Spec: docs/spec/wire.md, docs/spec/entry.md
+ */
+#include "keeper/keeper_test.h"
+
+#include <errno.h>
+
+const uint8_t rig_log[ID_BYTES] = "log............";
+const uint8_t rig_bucket[ID_BYTES] = "bucket.........";
+static uint64_t blob_number;
+
+uint8_t rig_pattern(uint64_t at) { return (uint8_t)(at * 31 + (at >> 8)); }
+
+void rig_turn(struct rig *r, int ms) { (void)loop_turn(r->loop, ms); }
+
+void peer_send(struct peer *p, const struct buf *frames) {
+    size_t at = 0;
+    while (at < frames->n) {
+        ssize_t n = send(p->fd, frames->p + at, frames->n - at, MSG_NOSIGNAL);
+        assert_true(n > 0);
+        at += (size_t)n;
+    }
+}
+
+/* False when the keeper closed. */
+static bool peer_fill(struct peer *p) {
+    uint8_t *to = buf_room(&p->in, 65536);
+    assert_non_null(to);
+    ssize_t n = recv(p->fd, to, 65536, MSG_DONTWAIT);
+    if (n > 0) p->in.n += (size_t)n;
+    return n > 0 || (n < 0 && errno == EAGAIN);
+}
+
+static struct slice take_frame(struct peer *p, bool *whole) {
+    static uint8_t copy[WIRE_FRAME_BYTES_MAX];
+    struct slice payload;
+    size_t n = 0;
+    *whole = wire_split(buf_slice(&p->in), &p->type, &p->id, &payload, &n) == ERR_OK;
+    if (!*whole) return (struct slice){0};
+    memcpy(copy, payload.p, payload.n);
+    payload.p = copy;
+    buf_drop_front(&p->in, n);
+    return payload;
+}
+
+struct slice peer_recv(struct rig *r, struct peer *p, uint8_t type) {
+    for (int i = 0; i < 3000; i++) {
+        bool whole = false;
+        struct slice payload = take_frame(p, &whole);
+        if (whole && p->type == WIRE_SPACE && type != WIRE_SPACE) continue;
+        if (whole && p->type == WIRE_CREDIT && type != WIRE_CREDIT) continue;
+        if (whole) {
+            assert_string_equal(wire_type_name(p->type), wire_type_name(type));
+            return payload;
+        }
+        rig_turn(r, 2);
+        if (!peer_fill(p)) fail_msg("closed while waiting for %s", wire_type_name(type));
+    }
+    fail_msg("no %s", wire_type_name(type));
+    return (struct slice){0};
+}
+
+bool peer_closed(struct rig *r, struct peer *p, int within_ms) {
+    uint64_t end = clock_mono_ms() + (uint64_t)within_ms;
+    do {
+        rig_turn(r, 2);
+        if (!peer_fill(p)) return true;
+    } while (clock_mono_ms() < end);
+    return false;
+}
+
+bool peer_silent(struct rig *r, struct peer *p, int ms) {
+    return !peer_closed(r, p, ms) && p->in.n == 0;
+}
+
+static int pair(int *keeper_end) {
+    int fds[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    int size = 4 << 20;
+    (void)setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    *keeper_end = fds[1];
+    return fds[0];
+}
+
+static void shake(struct rig *r, struct peer *p, uint8_t role) {
+    PEER_SEND(p, hello, 0, .role = role, .version = WIRE_VERSION);
+    struct wire_hello h;
+    assert_int_equal(wire_get_hello(peer_recv(r, p, WIRE_HELLO), &h), ERR_OK);
+    p->front_id = h.front_id;
+}
+
+void peer_gate(struct rig *r, struct peer *p) {
+    int end = -1;
+    *p = (struct peer){.fd = pair(&end), .in = BUF_INIT(SIZE_MAX / 2)};
+    conn_gate_accepted(&r->k, end);
+    shake(r, p, WIRE_ROLE_GATE);
+}
+
+void peer_front(struct rig *r, struct peer *p) {
+    int end = -1;
+    *p = (struct peer){.fd = pair(&end), .in = BUF_INIT(SIZE_MAX / 2)};
+    conn_front_accepted(&r->k, end);
+    shake(r, p, WIRE_ROLE_FRONT);
+}
+
+void peer_done(struct peer *p) {
+    if (p->fd >= 0) close(p->fd);
+    p->fd = -1;
+    buf_done(&p->in);
+}
+
+void rig_start(struct rig *r, const struct store_engine *e) {
+    uint8_t boot[ID_BYTES] = {1};
+    r->loop = loop_new();
+    struct keeper_config c = {.dir = r->dir, .engine = e, .reserve_bytes = 1};
+    assert_int_equal(keeper_start(&r->k, r->loop, &c, boot), ERR_OK);
+    peer_gate(r, &r->gate);
+    PEER_SEND(&r->gate, openindex, 1, .index_key = {0});
+    struct wire_ready ready;
+    assert_int_equal(wire_get_ready(peer_recv(r, &r->gate, WIRE_READY), &ready), ERR_OK);
+    assert_int_equal(ready.outcome, WIRE_READY_OK);
+    peer_front(r, &r->front);
+}
+
+void rig_open(struct rig *r, const struct store_engine *e) {
+    *r = (struct rig){.dir = "/tmp/keeper-test-XXXXXX"};
+    assert_non_null(mkdtemp(r->dir));
+    rig_start(r, e);
+}
+
+void rig_halt(struct rig *r) {
+    peer_done(&r->gate);
+    peer_done(&r->front);
+    keeper_stop(&r->k);
+    loop_free(r->loop);
+}
+
+void rig_close(struct rig *r) {
+    rig_halt(r);
+    char command[128];
+    (void)snprintf(command, sizeof command, "/bin/rm -rf %s", r->dir);
+    FILE *f = popen(command, "r");
+    assert_true(f != NULL && pclose(f) == 0);
+}
+
+/* blobs --------------------------------------------------------------------------------------------------------------- */
+
+struct blob rig_blob(struct rig *r, uint64_t size) {
+    (void)r;
+    struct blob b = {.size = size};
+    put_be64(b.id, ++blob_number);
+    b.id[15] = 'b';
+    return b;
+}
+
+void rig_grant(struct rig *r, const struct blob *b, const struct peer *front, uint64_t max) {
+    struct wire_grant g = {.front_id = front->front_id, .cipher_max = max, .expiry_ms = 60000};
+    memcpy(g.blob, b->id, ID_BYTES);
+    struct buf frame = BUF_INIT(256);
+    assert_int_equal(wire_put_grant(&frame, 0, &g), ERR_OK);
+    peer_send(&r->gate, &frame);
+    buf_done(&frame);
+}
+
+void rig_stage_piece(struct peer *p, const struct blob *b, uint64_t off, size_t n, bool last) {
+    static uint8_t bytes[WIRE_DATA_BYTES_MAX];
+    for (size_t i = 0; i < n; i++) bytes[i] = rig_pattern(off + i);
+    struct wire_stage m = {.off = off, .last = last, .data = slice_of(bytes, n)};
+    memcpy(m.blob, b->id, ID_BYTES);
+    struct buf frame = BUF_INIT(WIRE_FRAME_BYTES_MAX + 64);
+    assert_int_equal(wire_put_stage(&frame, 5, &m), ERR_OK);
+    peer_send(p, &frame);
+    buf_done(&frame);
+}
+
+struct blob rig_staged(struct rig *r, uint64_t size) {
+    struct blob b = rig_blob(r, size);
+    rig_grant(r, &b, &r->front, size);
+    uint64_t credited = 0;
+    for (uint64_t off = 0; off < size || size == 0;) {
+        uint64_t n = MIN(size - off, (uint64_t)WIRE_DATA_BYTES_MAX);
+        while (off + n - credited > STAGE_CREDIT_BYTES) {
+            struct wire_credit c;
+            assert_int_equal(wire_get_credit(peer_recv(r, &r->front, WIRE_CREDIT), &c), ERR_OK);
+            credited = c.taken;
+        }
+        rig_stage_piece(&r->front, &b, off, (size_t)n, off + n == size);
+        off += n;
+        rig_turn(r, 0);
+    }
+    struct wire_sealed s;
+    assert_int_equal(wire_get_sealed(peer_recv(r, &r->front, WIRE_SEALED), &s), ERR_OK);
+    assert_int_equal(s.outcome, WIRE_SEALED_OK);
+    return b;
+}
+
+/* commands ------------------------------------------------------------------------------------------------------------- */
+
+static void put_entry(struct buf *out, uint64_t leaf, const struct blob *b) {
+    struct buf e = BUF_INIT(4096);
+    buf_put_u8(&e, 1);
+    buf_put_u8(&e, 0);
+    buf_put_u64(&e, leaf);
+    buf_put_u64(&e, 77);
+    buf_put_u8(&e, 1);
+    buf_put(&e, b->id, ID_BYTES);
+    buf_put_u64(&e, b->size);
+    buf_put_lp16(&e, SLICE_LIT("facts"));
+    buf_put_lp16(&e, SLICE_LIT("meta"));
+    buf_put_lp16(&e, SLICE_LIT("keybox"));
+    buf_put_lp32(out, buf_slice(&e));
+    buf_done(&e);
+}
+
+static void put_head(struct buf *out, uint8_t kind, uint64_t at, const char *name, uint64_t guard) {
+    buf_put_u8(out, 1);
+    buf_put_u8(out, kind);
+    buf_put_u64(out, at);
+    buf_put(out, rig_bucket, ID_BYTES);
+    buf_put_lp16(out, slice_str(name));
+    buf_put_u64(out, guard);
+    buf_put_u64(out, 0);
+}
+
+void command_put(struct buf *out, const char *name, uint64_t leaf, uint64_t guard, uint64_t at, const struct blob *b) {
+    put_head(out, COMMAND_PUT, at, name, guard);
+    put_entry(out, leaf, b);
+}
+void command_delete(struct buf *out, const char *name, uint64_t guard, uint64_t at) {
+    put_head(out, COMMAND_DELETE, at, name, guard);
+}
+void command_undelete(struct buf *out, const char *name, uint64_t leaf, uint64_t guard, uint64_t grave_leaf, const struct blob *b) {
+    put_head(out, COMMAND_UNDELETE, 1000, name, guard);
+    buf_put_u64(out, grave_leaf);
+    put_entry(out, leaf, b);
+}
+void command_purge(struct buf *out, uint64_t before) {
+    buf_put_u8(out, 1);
+    buf_put_u8(out, COMMAND_PURGE);
+    buf_put_u64(out, 5000);
+    buf_put_u64(out, before);
+    buf_put_u16(out, 1);
+    buf_put(out, rig_bucket, ID_BYTES);
+}
+
+void rig_send_apply(struct rig *r, uint64_t index, const struct buf *command) {
+    struct wire_apply m = {.index = index, .command = buf_slice(command)};
+    memcpy(m.log, rig_log, ID_BYTES);
+    struct buf frame = BUF_INIT(WIRE_FRAME_BYTES_MAX + 64);
+    assert_int_equal(wire_put_apply(&frame, 100 + index, &m), ERR_OK);
+    peer_send(&r->gate, &frame);
+    buf_done(&frame);
+}
+
+uint8_t rig_outcome(struct rig *r, uint64_t index) {
+    struct wire_settled s;
+    assert_int_equal(wire_get_settled(peer_recv(r, &r->gate, WIRE_SETTLED), &s), ERR_OK);
+    assert_int_equal(s.index, index);
+    assert_int_equal(r->gate.id, 100 + index);
+    assert_memory_equal(s.log, rig_log, ID_BYTES);
+    return s.outcome;
+}
+
+static uint8_t run(struct rig *r, struct buf *command) {
+    assert_true(buf_ok(command));
+    rig_send_apply(r, r->index, command);
+    buf_done(command);
+    return rig_outcome(r, r->index++);
+}
+
+uint8_t rig_put(struct rig *r, const char *name, uint64_t guard, const struct blob *b) {
+    struct buf c = BUF_INIT(COMMAND_BYTES_MAX);
+    command_put(&c, name, r->index, guard, 1000, b);
+    return run(r, &c);
+}
+uint8_t rig_delete(struct rig *r, const char *name, uint64_t guard) {
+    struct buf c = BUF_INIT(COMMAND_BYTES_MAX);
+    command_delete(&c, name, guard, 1000);
+    return run(r, &c);
+}
+uint8_t rig_purge(struct rig *r, uint64_t before) {
+    struct buf c = BUF_INIT(COMMAND_BYTES_MAX);
+    command_purge(&c, before);
+    return run(r, &c);
+}
+
+uint64_t rig_find(struct rig *r, const char *name, bool grave, struct buf *location) {
+    struct wire_find q = {.grave = grave, .key = slice_str(name)};
+    memcpy(q.bucket, rig_bucket, ID_BYTES);
+    struct buf frame = BUF_INIT(4096);
+    assert_int_equal(wire_put_find(&frame, 9, &q), ERR_OK);
+    peer_send(&r->gate, &frame);
+    buf_done(&frame);
+    struct wire_found f;
+    assert_int_equal(wire_get_found(peer_recv(r, &r->gate, WIRE_FOUND), &f), ERR_OK);
+    assert_int_not_equal(f.present, WIRE_FOUND_IO);
+    if (f.present == WIRE_FOUND_ABSENT) return COMMAND_GUARD_ABSENT;
+    struct entry e;
+    assert_int_equal(entry_parse(f.entry, &e), ERR_OK);
+    struct reader l = reader_of(f.locations);
+    if (location != NULL) {
+        buf_reset(location);
+        buf_put_slice(location, reader_lp16(&l, LOCATION_BYTES_MAX));
+    }
+    return e.leaf;
+}
+
+uint8_t rig_read(struct rig *r, const struct buf *location, uint64_t off, uint32_t len) {
+    PEER_SEND(&r->front, read, 8, .location = buf_slice(location), .off = off, .len = len);
+    struct wire_data d;
+    assert_int_equal(wire_get_data(peer_recv(r, &r->front, WIRE_DATA), &d), ERR_OK);
+    if (d.outcome != WIRE_DATA_OK) return d.outcome;
+    assert_int_equal(d.data.n, len);
+    for (size_t i = 0; i < len; i++)
+        if (d.data.p[i] != rig_pattern(off + i)) fail_msg("byte %zu differs", i);
+    return WIRE_DATA_OK;
+}
