@@ -2,6 +2,7 @@
  * `tillit undelete`: brings back the newest buried version of a key.
  * Role: a signed POST /v1/undelete; the gate decides, records (one leaf) and commands.
  * Trusts: nothing here. Law: 1, 2 (through the same door as every other change).
+ * Spec: docs/spec/export.md
  */
 #include "tools/tools.h"
 
