@@ -55,8 +55,7 @@ struct gate_bucket {
     struct secret key;                             /* 32 bytes; seals facts and meta */
     uint32_t holds;                                /* key holds within (rule 9, DeleteBucket) */
     bool closing;                                  /* DeleteBucket holds the bucket: no new key holds */
-    uint32_t users;                                /* requests that point here: only when 0 may it be freed */
-    bool dead;                                     /* deleted: out of the tenant's map by name, freed with its last user */
+    bool dead;                                     /* deleted: out of the tenant's map by name; requests may still point here */
 };
 
 struct gate_flow;                                  /* flow.h: the pipeline's state of one tenant */
@@ -136,9 +135,6 @@ MUST_USE enum err tenants_open(struct gate *g, struct buf *why);
 MUST_USE enum err tenants_bucket_prepare(struct gate *g, struct gate_tenant *t, struct slice name, struct gate_bucket **out);
 void tenants_bucket_drop(struct gate *g, struct gate_tenant *t, struct gate_bucket *b);      /* prepared, not created after all */
 MUST_USE enum err tenants_control_apply(struct gate *g, struct gate_tenant *t, uint64_t index, struct slice leaf, struct slice opening);
-/* The last user of a dead bucket is gone. tenants_control_apply() frees a deleted bucket itself when it has no users; otherwise it only
- * takes it out of the tables and sets `dead`. */
-void tenants_bucket_free(struct gate *g, struct gate_tenant *t, struct gate_bucket *b);
 struct gate_bucket *tenants_bucket(struct gate_tenant *t, struct slice name);
 struct gate_key *tenants_key(struct gate *g, struct slice access_key);
 struct gate_tenant *tenants_by_name(struct gate *g, struct slice name);

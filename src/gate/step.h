@@ -22,7 +22,7 @@ struct recorded;
 struct released;
 
 struct step_box {                                  /* room for one value; each step asserts that its own fits */
-    _Alignas(16) uint8_t bytes[64];
+    _Alignas(16) uint8_t bytes[96];
 };
 
 /* step.c: the page ---------------------------------------------------------------------------------------------------- */
@@ -36,6 +36,13 @@ void step_refuse(struct gate_request *r);
 /* The same decision still holds for the control log as it is now; decides again when it moved (rule 14). False: it is deny now,
  * or the bucket is gone: r->fault is set: let go of holds and call step_refuse(). */
 MUST_USE bool step_still_allowed(struct gate_request *r);
+/* Decides, and points r at its bucket. False: refused; r->fault says how and step_refuse() is next. */
+MUST_USE bool step_decide_and_bind(struct gate_request *r);
+/* step_record(), and when nothing was appended 503 and the end of the request. False then: w is still the caller's to free. */
+struct leaf_says;
+struct recorded;
+bool step_record_or_fail(struct gate_request *r, const struct leaf_says *says, struct gate_write *w,
+                         void (*durable)(struct gate_request *r, const struct recorded *rec));
 
 /* step_verify.c ------------------------------------------------------------------------------------------------------- */
 
@@ -46,6 +53,8 @@ struct gate_tenant *verified_tenant(const struct verified *v);
 const struct gate_key *verified_key(const struct verified *v);   /* NULL: anonymous */
 uint32_t verified_repeats(const struct verified *v);             /* times this signature was seen, this one included */
 
+enum policy_auth verified_auth(const struct verified *v);
+
 /* step_decide.c -------------------------------------------------------------------------------------------------------- */
 
 /* Asks policy, with the control log as it is now. */
@@ -53,7 +62,10 @@ const struct decided *step_decide(struct gate_request *r, const struct verified 
 /* For another action or key of the same request (items of a batch). */
 bool step_decide_also(struct gate_request *r, const struct verified *v, enum s3_op op, struct slice key);
 bool decided_allow(const struct decided *d);
-const char *decided_why(const struct decided *d);                /* reason, when denied */
+const char *decided_why(const struct decided *d);                /* policy's reason: `why` of a denied leaf */
+enum s3_error decided_code(const struct decided *d);             /* what S3 answers then */
+const struct verified *decided_of(const struct decided *d);
+enum policy_body request_body(const struct gate_request *r);     /* how the body is bound to the signature */
 uint64_t decided_ctl(const struct decided *d);                   /* size of the control log it was decided under */
 uint32_t decided_engine(const struct decided *d);
 
@@ -70,10 +82,12 @@ struct leaf_says {
     struct slice fresh, qry, res, items;           /* values of the commitments new, qry, res, items; p NULL: absent */
 };
 /* Appends the leaf to the tenant's access log. `durable` is called from the loop when it is on disk, with the receipt. With a
- * write, its command rides in the same record; the write's own callback tells what came of it, and `durable` may be NULL.
- * Asserts: allowed or refusing, decided under the control log's present size, logbook_ready() was asked. */
-void step_record(struct gate_request *r, const struct decided *d, const struct leaf_says *says, struct gate_write *w,
-                 void (*durable)(struct gate_request *r, const struct recorded *rec));
+ * write, its command rides in the same record; the write's own callback tells what came of it, and `durable` may be NULL. A read's
+ * hold is let go here, when its leaf has its place. The last thing a caller does in its turn.
+ * Errors, with nothing appended: RANGE the clock is too far behind, LIMIT the leaf does not fit. Asserts: allowed or refusing, decided under the control log's present size, logbook_ready() was asked. */
+MUST_USE enum err step_record(struct gate_request *r, const struct decided *d, const struct leaf_says *says, struct gate_write *w,
+                              void (*durable)(struct gate_request *r, const struct recorded *rec));
+struct recorded *request_recorded(struct gate_request *r);       /* NULL: nothing was recorded yet */
 /* The same for a bucket's configuration: the request's own record stands in the control log and is folded at once. */
 MUST_USE enum err step_record_bucket(struct gate_request *r, const struct decided *d, const struct gate_bucket *b, bool on,
                                      void (*durable)(struct gate_request *r, const struct recorded *rec));

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * request: one request on its way through the gate, the pool of them, and how each is answered.
+ *
+ * A request begins with an ASK (or TEND) and ends with exactly one answer. Its client may go away before: then `conn` is NULL, what
+ * was decided is finished all the same, and the answer falls on the floor. request_end() is the one way out: it gives back holds,
+ * bucket, tenant's share and buffers.
+ *
+ * Ownership: the pool owns all; slices in `ask`, `s3`, `name`, `headers` point into the request's own buffers and live until
+ * request_end(). Threads: the loop's.
+ */
+#ifndef TILLIT_GATE_REQUEST_H
+#define TILLIT_GATE_REQUEST_H
+
+#include "gate/entry.h"
+#include "gate/flow.h"
+#include "gate/gate.h"
+#include "gate/hold.h"
+#include "gate/keeper_link.h"
+#include "gate/step.h"
+
+struct gate_conn;
+struct gate_op;                                    /* an operation's row in step.c */
+
+enum request_state {
+    REQUEST_WORKING,                               /* something of ours will call back */
+    REQUEST_PARKED,                                /* waits for its tenant to be served */
+    REQUEST_BODY,                                  /* WANTBODY was sent */
+    REQUEST_TICKET,                                /* TICKET was sent, COMMIT is awaited */
+    REQUEST_ANSWERED                               /* pool */
+};
+
+/* What a read keeps between FIND and release. */
+struct request_get {
+    struct entry entry;                            /* facts and rows; blob keys in locked memory */
+    uint64_t off, len;                             /* what is released */
+    bool part;
+    unsigned tries;                                /* rule 8 */
+};
+struct request_put {
+    struct s3_body body;
+    uint8_t blob[ID_BYTES];
+    struct secret key;                             /* locked memory, wiped in request_end() */
+    uint64_t size, cipher_size;
+    uint8_t md5[16], sum[S3_SUM_BYTES_MAX], sha256[HASH_BYTES];
+    bool has_sha256;
+    uint64_t ticket_ms;                            /* when it was given */
+};
+struct request_list {
+    struct s3_list_args args;
+    struct slice after;                            /* in `mem` */
+    struct buf rows, out;                          /* scan rows as they came; listing rows as they go */
+    struct reader cursor;
+    bool more, failed;
+    uint64_t as_of;
+    uint32_t count;
+    struct ledger_frontier root;
+    struct loop_job job;
+    struct list waiting;                           /* rule 9: in the tenant's list */
+    void (*settled)(struct gate_request *r);       /* called when something was settled while in that list */
+    struct loop_timer timer;                       /* DeleteBucket: looks whether the holds are gone */
+};
+
+struct gate_request {
+    uint32_t magic;
+    enum request_state state;
+    struct gate *gate;
+    struct gate_conn *conn;                        /* NULL: the client is gone */
+    uint64_t wire_id;
+    struct gate_request *by_id;                    /* next in the table's chain */
+    struct list node;                              /* its connection's requests, or the pool's orphans */
+    struct list waiting;                           /* parked, or holds a ticket */
+    uint64_t since_ms;                             /* monotonic */
+    uint64_t now_ms;                               /* wall, when it was asked */
+    uint8_t id[ID_BYTES];                          /* x-amz-request-id */
+
+    struct buf payload;                            /* the ASK as it came */
+    struct buf mem;                                /* decoded parts of the canonical request */
+    struct wire_ask ask;
+    struct s3_request s3;
+    struct s3_name name;
+    struct s3_header headers[S3_HEADERS_MAX + GATE_UNSIGNED_MAX];   /* signed ones, then unsigned ones that may speak */
+    size_t header_count;
+    struct slice uns[GATE_UNSIGNED_MAX];           /* names of the unsigned ones, as the leaf lists them */
+    size_t uns_count;
+    enum s3_op op;
+    const char *act;                               /* operation's name */
+    struct s3_fault fault;                         /* what is answered when it is not S3E_NONE */
+
+    struct step_box verified_box, decided_box, recorded_box;
+    const struct verified *verified;
+    const struct decided *decided;
+    struct gate_tenant *tenant;                    /* NULL until verified */
+    struct gate_bucket *bucket;                    /* buckets live as long as their tenant; see `dead` */
+    bool counted;                                  /* in flow's in_flight */
+
+    struct keeper_ask find;
+    uint64_t find_sent;                            /* recent_now() when the FIND was sent */
+    uint32_t slot;                                 /* recent.h */
+    struct hold_wait hold;
+    bool in_bucket;                                /* counted in bucket->holds */
+    struct log_wait wait;
+    void (*durable)(struct gate_request *r, const struct recorded *rec);
+    struct gate_write *write;
+
+    void (*body)(struct gate_request *r, struct slice data, bool last);   /* BODY frames */
+    struct buf body_bytes;
+    struct buf headers_out, scratch;               /* scratch: GET: locations of the rows; LIST, PUT: their own */
+    struct buf leaf, opening;
+    union {
+        struct request_get get;
+        struct request_put put;
+        struct request_list list;
+        void *job;                                 /* op_batch.c, op_bucket.c, api.c: their own */
+    } u;
+    void (*cleanup)(struct gate_request *r);       /* of what is in u; NULL: nothing */
+};
+
+struct gate_requests;
+struct gate_requests *requests_new(struct gate *g);
+void requests_free(struct gate_requests *p);
+size_t requests_count(const struct gate_requests *p);
+
+/* NULL: REQUESTS_MAX are in flight. conn may be NULL (the gate's own). */
+struct gate_request *request_new(struct gate *g, struct gate_conn *c, uint64_t wire_id);
+struct gate_request *request_find(struct gate *g, struct gate_conn *c, uint64_t wire_id);
+void request_orphan(struct gate_request *r);       /* its connection is gone, or gave it up */
+void request_end(struct gate_request *r);
+/* The key hold of rule 0, and its place in its bucket (rule 9). got() gets r in w->ctx. HOLD_FULL also when the bucket closes. */
+enum hold_result request_hold(struct gate_request *r, void (*got)(struct hold_wait *w, bool yes));
+void request_unhold(struct gate_request *r);
+struct slice request_header(const struct gate_request *r, const char *name);   /* p NULL: absent */
+const struct s3_param *request_param(const struct gate_request *r, const char *name);
+
+/* answers: each ends the request ----------------------------------------------------------------------------------------- */
+
+/* r->fault, with the receipt when there is one. headers: headers list, may be empty. */
+void request_fail(struct gate_request *r, const struct recorded *rec);
+/* Sets the code and fails without a record: only for what depends on nobody's data (503, 500, grammar). */
+void request_fail_code(struct gate_request *r, enum s3_error code, const char *message);
+/* Success: r->headers_out, and raw in WIRE_DATA_BYTES_MAX pieces. rec NULL: nothing was recorded (API status). */
+void request_answer(struct gate_request *r, const struct recorded *rec, uint16_t status, struct slice raw);
+/* Asks for the control body; `body` gets the pieces. */
+void request_want_body(struct gate_request *r, uint32_t size_max, void (*body)(struct gate_request *r, struct slice data, bool last));
+/* Adds to r->headers_out. */
+void request_put_header(struct gate_request *r, const char *name, struct slice value);
+
+/* 503 before the leaf: may another leaf be appended now? Answers and ends the request when not. */
+MUST_USE bool request_may_record(struct gate_request *r, bool writes);
+
+/* operations: step.c's table ------------------------------------------------------------------------------------------------ */
+
+void op_get_begin(struct gate_request *r);         /* GetObject, HeadObject */
+void op_put_begin(struct gate_request *r);
+void op_put_sweep(struct gate *g);                 /* tickets not committed for TICKET_MS */
+void op_put_commit(struct gate_request *r, const struct wire_commit *m);
+void op_list_begin(struct gate_request *r);        /* v1 and v2 */
+void op_list_settled(struct gate *g, struct gate_tenant *t);   /* a write of the tenant is done or voided: rule 9 */
+void op_delete_begin(struct gate_request *r);
+void op_undelete_begin(struct gate_request *r);
+void op_batch_begin(struct gate_request *r);       /* DeleteObjects */
+void op_bucket_create_begin(struct gate_request *r);
+void op_bucket_delete_begin(struct gate_request *r);
+void op_look_begin(struct gate_request *r);        /* HeadBucket, GetBucketLocation, GetBucketVersioning, ListBuckets, absent codes */
+void op_purge_all(struct gate *g);                 /* TEND_GRAVE */
+
+#endif

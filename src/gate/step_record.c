@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * step_record: the decision becomes a leaf, and the leaf on disk a receipt.
+ * Role: third step; the only place where leaves of requests are written. Trusts: struct decided. Distrusts: time (it never falls).
+ * Law: 1 (record before effect), 4 (every input of decide is in the leaf). Spec: docs/spec/record.md, docs/spec/order.md.
+ */
+#include <assert.h>
+
+#include "gate/request.h"
+#include "record/record.h"
+
+#define RECORDED_MAGIC 0x5245434fu
+
+struct recorded {
+    uint32_t magic;
+    bool spent;
+    const struct gate_log *log;
+    uint64_t index;
+};
+static_assert(sizeof(struct recorded) <= sizeof(struct step_box), "a value fits its box");
+
+bool recorded_durable(const struct recorded *rec)
+{
+    ASSERT(rec && rec->magic == RECORDED_MAGIC);
+    return log_durable(rec->log) > rec->index;
+}
+
+void recorded_text(const struct recorded *rec, struct buf *out)
+{
+    ASSERT(rec && rec->magic == RECORDED_MAGIC);
+    buf_put_str(out, log_name(rec->log));
+    buf_put_u8(out, '/');
+    buf_put_dec(out, rec->index);
+}
+
+uint64_t recorded_index(const struct recorded *rec)
+{
+    ASSERT(rec && rec->magic == RECORDED_MAGIC);
+    return rec->index;
+}
+
+void recorded_spend(struct recorded *rec)
+{
+    ASSERT(rec && rec->magic == RECORDED_MAGIC);
+    ASSERT(!rec->spent || BREAK("release-reuse"));           /* a receipt releases once (attack 3) */
+    rec->spent = true;
+}
+
+static void put_commit(struct gate_request *r, struct record_writer *w, enum record_field f, struct slice value)
+{
+    uint8_t salt[SALT_BYTES];
+    rng_fill(r->gate->rng, salt, sizeof salt);
+    record_put_commit(w, &r->gate->hash, f, salt, value);
+}
+
+static void put_who(struct gate_request *r, struct record_writer *w, const struct verified *v)
+{
+    AUTO(buf) struct buf who = BUF_INIT(256);
+    const struct gate_key *k = verified_key(v);
+    struct policy_who p = {0};
+    if (k) p = (struct policy_who){.account = slice_str(k->account), .user = SLICE_LIT(POLICY_USER_ROOT), .access_key = slice_str(k->access_key)};
+    policy_who_put(&who, verified_auth(v), &p);
+    put_commit(r, w, RECORD_F_WHO, buf_slice(&who));
+}
+
+static void put_obj(struct gate_request *r, struct record_writer *w)
+{
+    AUTO(buf) struct buf obj = BUF_INIT(2 + 255 + S3_KEY_BYTES_MAX);
+    struct record_obj o = {.bucket = slice_of(r->name.bucket.p, MIN(r->name.bucket.n, (size_t)255)), .key = r->name.key};
+    record_obj_put(&obj, &o);
+    put_commit(r, w, RECORD_F_OBJ, buf_slice(&obj));
+}
+
+static void put_dec(struct record_writer *w, const struct decided *d)
+{
+    bool allow = decided_allow(d);
+    if (BREAK("wrong-decision")) allow = !allow;
+    record_put_text(w, RECORD_F_DEC, allow ? SLICE_LIT("allow") : SLICE_LIT("deny"));
+    record_put_int(w, RECORD_F_ENG, decided_engine(d));
+}
+
+static void put_uns(struct gate_request *r, struct record_writer *w)
+{
+    if (r->ask.flags & WIRE_ASK_TLS) record_put_int(w, RECORD_F_TLS, 1);
+    if (r->uns_count) record_put_texts(w, RECORD_F_UNS, r->uns, r->uns_count);
+}
+
+static void put_ver(struct gate_request *r, struct record_writer *w, uint64_t ver)
+{
+    uint8_t value[8];
+    put_be64(value, ver);
+    put_commit(r, w, RECORD_F_VER, slice_of(value, sizeof value));
+}
+
+/* The fields stand in the order of record.def; record_put_* assert it. */
+static enum err leaf_build(struct gate_request *r, const struct decided *d, const struct leaf_says *s, uint64_t t)
+{
+    struct record_writer w;
+    const struct verified *v = decided_of(d);
+    buf_reset(&r->leaf);
+    buf_reset(&r->opening);
+    record_begin(&w, RECORD_K_ACC, &r->leaf, &r->opening);
+    record_put_text(&w, RECORD_F_ACT, slice_str(r->act));
+    if (s->has_asof) record_put_int(&w, RECORD_F_ASOF, s->asof);
+    record_put_text(&w, RECORD_F_AUTH, slice_str(policy_auth_text(verified_auth(v))));
+    if (r->bucket && !r->bucket->dead) record_put_id(&w, RECORD_F_BKT, r->bucket->id);
+    record_put_text(&w, RECORD_F_BODY, slice_str(policy_body_text(request_body(r))));
+    if (s->has_bytes) record_put_int(&w, RECORD_F_BYTES, s->bytes);
+    record_put_int(&w, RECORD_F_CTL, decided_ctl(d));
+    put_dec(&w, d);
+    record_put_id(&w, RECORD_F_ID, r->id);
+    if (s->items.p) put_commit(r, &w, RECORD_F_ITEMS, s->items);
+    if (s->has_batch) record_put_int(&w, RECORD_F_N, s->n);
+    if (s->fresh.p) put_commit(r, &w, RECORD_F_NEW, s->fresh);
+    put_obj(r, &w);
+    put_commit(r, &w, RECORD_F_PEER, r->ask.peer);
+    if (s->qry.p) put_commit(r, &w, RECORD_F_QRY, s->qry);
+    uint64_t range[2] = {s->range_first, s->range_last};
+    if (s->has_range) record_put_ints(&w, RECORD_F_RANGE, range, 2);
+    if (verified_repeats(v) > 1) record_put_int(&w, RECORD_F_REP, verified_repeats(v));
+    if (s->res.p) put_commit(r, &w, RECORD_F_RES, s->res);
+    if (s->has_batch) record_put_hash(&w, RECORD_F_ROOT, s->root);
+    record_put_int(&w, RECORD_F_T, t);
+    put_uns(r, &w);
+    if (s->has_ver) put_ver(r, &w, s->ver);
+    if (s->write) record_put_int(&w, RECORD_F_W, 1);
+    put_who(r, &w, v);
+    const char *why = decided_allow(d) ? s->why : decided_why(d);
+    if (why) record_put_text(&w, RECORD_F_WHY, slice_str(why));
+    return record_end(&w);
+}
+
+static void request_durable(struct log_wait *wait)
+{
+    struct gate_request *r = container_of(wait, struct gate_request, wait);
+    struct recorded *rec = (struct recorded *)r->recorded_box.bytes;
+    ASSERT(rec->index == wait->index && recorded_durable(rec));
+    void (*durable)(struct gate_request *r, const struct recorded *rec) = r->durable;
+    r->durable = NULL;
+    if (durable) durable(r, rec);
+}
+
+static void recorded_make(struct gate_request *r, struct gate_log *l, uint64_t index)
+{
+    struct recorded *rec = (struct recorded *)r->recorded_box.bytes;
+    *rec = (struct recorded){.magic = RECORDED_MAGIC, .log = l, .index = index};
+    panic_context("recorded", 0, index);
+}
+
+struct recorded *request_recorded(struct gate_request *r)
+{
+    struct recorded *rec = (struct recorded *)r->recorded_box.bytes;
+    return rec->magic == RECORDED_MAGIC ? rec : NULL;
+}
+
+enum err step_record(struct gate_request *r, const struct decided *d, const struct leaf_says *says, struct gate_write *w,
+                     void (*durable)(struct gate_request *r, const struct recorded *rec))
+{
+    struct gate_tenant *t = r->tenant;
+    ASSERT(t->served);                             /* rule 4: recovery's voids stand before anything else */
+    ASSERT(decided_ctl(d) == log_size(t->control));          /* rule 14 */
+    ASSERT(!says->write == !w);
+    ASSERT(decided_allow(d) || !w);                /* LAW-1: what was denied has no effect */
+    uint64_t now;
+    TRY(log_time(t->access, loop_wall_ms(r->gate->loop), &now));
+    TRY(leaf_build(r, d, says, now));
+    struct log_append a = {.leaf = buf_slice(&r->leaf), .opening = buf_slice(&r->opening), .void_ref = UINT64_MAX};
+    if (w) a.command = buf_slice(&w->command);
+    r->durable = durable;
+    r->wait.durable = request_durable;
+    uint64_t index = log_size(t->access);
+    recorded_make(r, t->access, index);
+    bool at_once = !w && BREAK("release-before-durable");
+    uint64_t got = logbook_append(r->gate->logbook, t->access, &a, w ? &w->wait : at_once ? NULL : &r->wait);
+    ASSERT(got == index);
+    if (w) {
+        flow_write_appended(w, index);
+        return ERR_OK;
+    }
+    request_unhold(r);                             /* rule 8: a read's hold may go when its leaf has its place */
+    if (at_once && durable) {
+        r->durable = NULL;
+        durable(r, request_recorded(r));
+    }
+    return ERR_OK;
+}
+
+/* A bucket's configuration: the request's own record is the leaf of the control log. */
+enum err step_record_bucket(struct gate_request *r, const struct decided *d, const struct gate_bucket *b, bool on,
+                            void (*durable)(struct gate_request *r, const struct recorded *rec))
+{
+    struct gate_tenant *t = r->tenant;
+    struct record_writer w;
+    uint64_t now;
+    ASSERT(t->served && decided_allow(d) && decided_ctl(d) == log_size(t->control));
+    TRY(log_time(t->control, loop_wall_ms(r->gate->loop), &now));
+    buf_reset(&r->leaf);
+    buf_reset(&r->opening);
+    record_begin(&w, RECORD_K_BKT, &r->leaf, &r->opening);
+    record_put_text(&w, RECORD_F_ACT, slice_str(r->act));
+    record_put_text(&w, RECORD_F_AUTH, slice_str(policy_auth_text(verified_auth(decided_of(d)))));
+    record_put_id(&w, RECORD_F_BKT, b->id);
+    record_put_int(&w, RECORD_F_CTL, decided_ctl(d));
+    put_dec(&w, d);
+    record_put_id(&w, RECORD_F_ID, r->id);
+    put_commit(r, &w, RECORD_F_NAME, slice_str(b->name));
+    record_put_int(&w, RECORD_F_ON, on);
+    put_commit(r, &w, RECORD_F_PEER, r->ask.peer);
+    record_put_int(&w, RECORD_F_T, now);
+    put_uns(r, &w);
+    put_who(r, &w, decided_of(d));
+    TRY(record_end(&w));
+
+    struct log_append a = {.leaf = buf_slice(&r->leaf), .opening = buf_slice(&r->opening), .void_ref = UINT64_MAX};
+    uint64_t index = log_size(t->control);
+    r->durable = durable;
+    r->wait.durable = request_durable;
+    recorded_make(r, t->control, index);
+    uint64_t got = logbook_append(r->gate->logbook, t->control, &a, &r->wait);
+    ASSERT(got == index);
+    /* Rule 14: decisions from now on name the new size; none of them can be durable before this leaf. */
+    enum err e = tenants_control_apply(r->gate, t, index, buf_slice(&r->leaf), buf_slice(&r->opening));
+    ASSERT(e == ERR_OK);                           /* decide allowed exactly this */
+    return ERR_OK;
+}

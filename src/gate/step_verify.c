@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * step_verify: the caller is proven from the bytes the signature covers, or the request ends here.
+ * Role: first step. Trusts: the keys the gate holds. Distrusts: the whole ASK; what the front adds can only narrow.
+ * Law: 3 (signed or sealed), 5 (the credential decides the tenant). Spec: docs/spec/order.md; AWS Signature Version 4.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "gate/repeat.h"
+#include "gate/request.h"
+#include "gate/summary.h"
+
+#define VERIFIED_MAGIC 0x56455249u
+
+struct verified {
+    uint32_t magic;
+    enum policy_auth auth;
+    struct gate_tenant *tenant;
+    struct gate_key *key;                          /* NULL: anonymous */
+    uint32_t repeats;
+};
+static_assert(sizeof(struct verified) <= sizeof(struct step_box), "a value fits its box");
+
+static const struct verified *verified_make(struct gate_request *r, enum policy_auth auth, struct gate_tenant *t, struct gate_key *k,
+                                            uint32_t repeats)
+{
+    struct verified *v = (struct verified *)r->verified_box.bytes;
+    *v = (struct verified){.magic = VERIFIED_MAGIC, .auth = auth, .tenant = t, .key = k, .repeats = repeats};
+    return v;
+}
+
+struct gate_tenant *verified_tenant(const struct verified *v)
+{
+    ASSERT(v && v->magic == VERIFIED_MAGIC);
+    return v->tenant;
+}
+
+const struct gate_key *verified_key(const struct verified *v)
+{
+    ASSERT(v && v->magic == VERIFIED_MAGIC);
+    return v->key;
+}
+
+uint32_t verified_repeats(const struct verified *v)
+{
+    ASSERT(v && v->magic == VERIFIED_MAGIC);
+    return v->repeats;
+}
+
+enum policy_auth verified_auth(const struct verified *v)
+{
+    ASSERT(v && v->magic == VERIFIED_MAGIC);
+    return v->auth;
+}
+
+/* Not proven: counted on the tenant's log when its key was named, on the provider's otherwise. */
+static const struct verified *not_proven(struct gate_request *r, struct gate_tenant *t, enum s3_error code)
+{
+    if (r->fault.code == S3E_NONE) s3_fault_set(&r->fault, code, NULL);
+    summary_count(r->gate, t, r->fault.code, r->id);
+    return NULL;
+}
+
+static bool header_there(const struct gate_request *r, struct slice name)
+{
+    for (size_t i = 0; i < r->header_count; i++)
+        if (slice_eq(r->headers[i].name, name)) return true;
+    return false;
+}
+
+/* LAW-3: of what is outside the signature only the closed list is listened to; it narrows, or is stored and noted. */
+static void take_unsigned(struct gate_request *r)
+{
+    struct reader list = reader_of(r->ask.unsigned_headers);
+    struct wire_header h;
+    while (wire_next_header(&list, &h)) {
+        enum s3_unsigned class = s3_unsigned_class(h.name);
+        if (class == S3_UNSIGNED_REFUSED && BREAK("unsigned-amz-accepted")) class = S3_UNSIGNED_STORED;
+        if (class == S3_UNSIGNED_IGNORED) continue;
+        if (class == S3_UNSIGNED_REFUSED) {
+            s3_fault_set(&r->fault, S3E_AccessDenied, "There were headers present in the request which were not signed");
+            s3_fault_add(&r->fault, "HeadersNotSigned", h.name);
+            return;
+        }
+        if (header_there(r, h.name)) continue;     /* what is signed wins; two of a kind say nothing new */
+        if (r->uns_count == GATE_UNSIGNED_MAX || r->header_count == ARRAY_LEN(r->headers)) {
+            s3_fault_set(&r->fault, S3E_InvalidRequest, "Too many headers");
+            return;
+        }
+        r->headers[r->header_count++] = (struct s3_header){.name = h.name, .value = h.value};
+        r->uns[r->uns_count++] = h.name;
+    }
+    if (list.bad) s3_fault_set(&r->fault, S3E_InvalidRequest, NULL);
+}
+
+/* Bucket, key and operation, from signed bytes only. What is wrong with them is answered to a proven caller, with a leaf. */
+static void take_name(struct gate_request *r)
+{
+    struct slice domain = slice_str(r->gate->domain);
+    struct slice host = s3_header_value(r->s3.headers, r->s3.header_count, "host");
+    enum s3_error e = s3_split(r->s3.path, host, &domain, domain.n ? 1 : 0, &r->name);
+    if (e == S3E_NONE)
+        e = s3_op_resolve(r->s3.method, &r->name, r->s3.params, r->s3.param_count, r->headers, r->header_count, &r->op, &r->fault);
+    if (e != S3E_NONE) {
+        r->op = S3_OP_NONE;
+        if (r->fault.code == S3E_NONE) s3_fault_set(&r->fault, e, NULL);
+    }
+}
+
+/* LAW-5: no credential: the tenant this listener is configured for, or nobody. */
+static const struct verified *verify_anonymous(struct gate_request *r)
+{
+    struct gate *g = r->gate;
+    struct gate_tenant *t = g->anonymous_tenant[0] ? tenants_by_name(g, slice_str(g->anonymous_tenant)) : NULL;
+    if (!t && BREAK("anon-lists") && g->tenant_count) t = g->tenant_list[0];
+    if (!t) return not_proven(r, NULL, S3E_AccessDenied);
+    r->fault.code = S3E_NONE;
+    take_unsigned(r);
+    take_name(r);
+    return verified_make(r, POLICY_AUTH_ANON, t, NULL, 1);
+}
+
+static enum err signing_key(struct gate_key *k, const struct s3_auth *a)
+{
+    if (k->cached && slice_is(a->date, k->cached_day) && slice_is(a->region, k->cached_region) && slice_is(a->service, k->cached_service))
+        return ERR_OK;
+    if (a->date.n >= sizeof k->cached_day || a->region.n >= sizeof k->cached_region || a->service.n >= sizeof k->cached_service)
+        return ERR_LIMIT;
+    if (!k->cached) {
+        k->cached = calloc(1, sizeof *k->cached);
+        if (!k->cached) return ERR_NOMEM;
+    } else {
+        s3_signing_key_done(k->cached);
+    }
+    k->cached_day[0] = 0;
+    TRY(s3_signing_key_init(k->cached, secret_slice(&k->secret_key), a->date, a->region, a->service));
+    memcpy(k->cached_region, a->region.p ? (const char *)a->region.p : "", a->region.n);
+    k->cached_region[a->region.n] = 0;
+    memcpy(k->cached_service, a->service.p, a->service.n);
+    k->cached_service[a->service.n] = 0;
+    memcpy(k->cached_day, a->date.p, a->date.n);
+    k->cached_day[a->date.n] = 0;
+    return ERR_OK;
+}
+
+static const struct verified *verify_signed(struct gate_request *r, struct slice service)
+{
+    struct gate *g = r->gate;
+    struct s3_auth a;
+    enum s3_error e = s3_auth_gate((enum s3_auth_kind)r->ask.auth, r->ask.credential, r->ask.signature, &r->s3, &a, &r->fault);
+    if (e != S3E_NONE) return not_proven(r, NULL, e);
+    struct gate_key *k = tenants_key(g, a.access_key);
+    if (!k) {
+        s3_fault_add(&r->fault, "AWSAccessKeyId", a.access_key);
+        return not_proven(r, NULL, S3E_InvalidAccessKeyId);
+    }
+    struct gate_tenant *t = k->tenant;             /* LAW-5: from here on nothing names another tenant */
+    e = s3_auth_check_scope(&a, slice_str(g->region), false, service, &r->fault);
+    if (e != S3E_NONE) return not_proven(r, t, e);
+    if (signing_key(k, &a) != ERR_OK) return not_proven(r, t, S3E_InternalError);
+    e = s3_verify(k->cached, &a, r->ask.canonical);
+    if (e != S3E_NONE) {
+        s3_fault_add(&r->fault, "AWSAccessKeyId", a.access_key);
+        return not_proven(r, t, e);
+    }
+    /* Proven. From here on a refusal gets a leaf. */
+    if (a.token.n) s3_fault_set(&r->fault, S3E_InvalidToken, NULL);
+    if (r->fault.code == S3E_NONE) e = s3_auth_check_time(&a, r->now_ms, &r->fault);
+    if (e != S3E_NONE && r->fault.code == S3E_NONE) s3_fault_set(&r->fault, e, NULL);
+    take_unsigned(r);
+    if (service.n == 2) take_name(r);              /* "s3"; the API names things in its own way */
+    bool changes = r->op != S3_OP_NONE ? s3_op_row(r->op)->kind == S3_KIND_WRITE || s3_op_row(r->op)->kind == S3_KIND_CONFIG
+                                       : !slice_is(r->s3.method, "GET") && !slice_is(r->s3.method, "HEAD");
+    uint32_t repeats = repeat_count(g->repeats, a.sig, changes, r->now_ms);
+    if (repeats > 1) k->repeats++;
+    return verified_make(r, r->ask.auth == WIRE_AUTH_QUERY ? POLICY_AUTH_QRY : POLICY_AUTH_HDR, t, k, repeats);
+}
+
+const struct verified *step_verify(struct gate_request *r, struct slice service)
+{
+    r->fault.code = S3E_NONE;
+    /* Exactly the bytes the signature covers are read; they are written again and compared (s3_canon_parse). */
+    enum err e = s3_canon_parse(r->ask.canonical, &r->mem, &r->s3);
+    if (e != ERR_OK) return not_proven(r, NULL, e == ERR_LIMIT ? S3E_RequestHeaderSectionTooLarge : S3E_InvalidRequest);
+    memcpy(r->headers, r->s3.headers, r->s3.header_count * sizeof r->headers[0]);
+    r->header_count = r->s3.header_count;
+    if (r->ask.auth == WIRE_AUTH_NONE) return verify_anonymous(r);
+    if (r->ask.auth != WIRE_AUTH_HEADER && r->ask.auth != WIRE_AUTH_QUERY) return not_proven(r, NULL, S3E_InvalidRequest);
+    return verify_signed(r, service);
+}
