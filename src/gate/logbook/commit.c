@@ -51,9 +51,10 @@ static void batch_rows_end(struct logbook *lb, struct batch *b) {
 
 /* records ---------------------------------------------------------------------------------------------------------------- */
 
-/* Seals straight into the batch: the length goes before the bytes, and is known. */
+/* Seals straight into the batch: the length goes before the bytes, and is known. Nothing is sealed as nothing. */
 static void put_sealed(struct logbook *lb, struct batch *b, const struct secret *key, uint64_t index, struct slice plain) {
-    buf_put_u32(&b->body, (uint32_t)(plain.n + KEYS_AT_EXTRA_BYTES));
+    buf_put_u32(&b->body, plain.n == 0 ? 0 : (uint32_t)(plain.n + KEYS_AT_EXTRA_BYTES));
+    if (plain.n == 0) return;
     enum err e = keys_seal_at(lb->commit_keys, key, lb->boot, index, slice_of(NULL, 0), plain, &b->body);
     ASSERT(e == ERR_OK); /* the sizes were checked at append: only a failing library is left */
 }
@@ -80,7 +81,7 @@ static void batch_append(struct logbook *lb, struct batch *b, const struct chunk
     buf_put_lp16(body, slice_of(plain, a->leaf_n));
     rec->opening_at = (uint32_t)body->n + 4;
     put_sealed(lb, b, &l->opening_key, a->index, slice_of(plain + a->leaf_n, a->opening_n));
-    rec->opening_n = a->opening_n + KEYS_AT_EXTRA_BYTES;
+    rec->opening_n = a->opening_n == 0 ? 0 : a->opening_n + KEYS_AT_EXTRA_BYTES;
     if (a->command_n > 0) put_sealed(lb, b, &l->command_key, a->index, slice_of(plain + a->leaf_n + a->opening_n, a->command_n));
 
     uint8_t levels[LEDGER_TILE_LEVELS_MAX][HASH_BYTES];

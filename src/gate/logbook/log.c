@@ -79,7 +79,7 @@ enum err log_read(struct gate_log *l, uint64_t index, struct buf *leaf, struct b
     bool flat = index < atomic_load(&l->published) || !tail_read(l, index, leaf, want);
     if (flat) TRY(logbook_flat_read(l->lb, l, index, leaf, want));
     if ((leaf != NULL && !buf_ok(leaf)) || !buf_ok(&sealed)) return ERR_LIMIT;
-    if (opening == NULL) return ERR_OK;
+    if (opening == NULL || sealed.n == 0) return ERR_OK; /* a leaf without commitments has no opening */
     return keys_open_at(l->lb->keys, &l->opening_key, index, slice_of(NULL, 0), buf_slice(&sealed), opening);
 }
 

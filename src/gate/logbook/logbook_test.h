@@ -28,7 +28,7 @@ struct test_disk {
     enum test_call call;
     enum logbook_io_what what;
     unsigned nth;
-    bool full;                                         /* everything that needs new space answers ENOSPC */
+    _Atomic bool full;                                 /* everything that needs new space answers ENOSPC */
     struct {
         int fd;
         off_t at;
@@ -52,6 +52,7 @@ void test_remove(const char *dir);
 void test_disk_init(struct test_disk *d);
 /* Opens the book and adds LOG_A and LOG_B; what fails first is the answer (lb is closed again then). */
 enum err test_open(struct test_book *t, const char *dir, struct test_disk *disk);
+enum err test_open_big(struct test_book *t, const char *dir);    /* WAL files of 1 MiB, the real disk */
 void test_close(struct test_book *t);
 struct log_params test_params(uint8_t id, enum log_kind kind, uint32_t slot);
 

@@ -129,7 +129,8 @@ static int fail_rename(void *ctx, int dir, const char *from, const char *to) {
 }
 
 void test_disk_init(struct test_disk *d) {
-    *d = (struct test_disk){.io = {fail_pwrite, fail_sync, fail_dirsync, fail_rename, d}};
+    memset(d, 0, sizeof *d);
+    d->io = (struct logbook_io){fail_pwrite, fail_sync, fail_dirsync, fail_rename, d};
 }
 
 /* a book with two logs ------------------------------------------------------------------------------------------------------------ */
@@ -144,21 +145,23 @@ struct log_params test_params(uint8_t id, enum log_kind kind, uint32_t slot) {
     return p;
 }
 
-enum err test_open(struct test_book *t, const char *dir, struct test_disk *disk) {
+static enum err book_open(struct test_book *t, const char *dir, struct test_disk *disk, uint64_t file_bytes) {
     static const uint8_t wal_key[KEYS_BYTES] = {42};
     *t = (struct test_book){.disk = disk, .loop = loop_new()};
     struct logbook_config c = {.gate_dir = dir, .loop = t->loop, .rng = keys_rng(), .wal_key = wal_key, .wall_ms = 1000};
     struct log_params a = test_params(LOG_A, LOG_KIND_ACCESS, 0), b = test_params(LOG_B, LOG_KIND_CONTROL, 1);
     AUTO(buf) struct buf why = BUF_INIT(sizeof t->why - 1);
-    enum err e = logbook_open_with(&t->lb, &c, disk == NULL ? &logbook_io_disk : &disk->io, TEST_FILE_BYTES, &t->boot, &why);
+    enum err e = logbook_open_with(&t->lb, &c, disk == NULL ? &logbook_io_disk : &disk->io, file_bytes, &t->boot, &why);
     if (e == ERR_OK) e = logbook_add(t->lb, &a, &t->a);
     if (e == ERR_OK) e = logbook_add(t->lb, &b, &t->b);
     if (e != ERR_OK && t->lb != NULL) buf_put_slice(&why, logbook_why(t->lb));
     if (why.n > 0) memcpy(t->why, why.p, why.n);
-    if (e != ERR_OK) print_message("refused: %s: %s\n", err_name(e), t->why);
     if (e != ERR_OK) test_close(t);
     return e;
 }
+
+enum err test_open(struct test_book *t, const char *dir, struct test_disk *disk) { return book_open(t, dir, disk, TEST_FILE_BYTES); }
+enum err test_open_big(struct test_book *t, const char *dir) { return book_open(t, dir, NULL, 1024 * 1024); }
 
 void test_close(struct test_book *t) {
     logbook_close(t->lb);
