@@ -33,12 +33,13 @@ static enum err path_in(const char *dir, const char *name, char out[KEEPER_PATH_
 
 enum err keeper_start(struct keeper *k, struct loop *l, const struct keeper_config *config, const uint8_t boot[ID_BYTES]) {
     char path[KEEPER_PATH_CHARS_MAX];
-    *k = (struct keeper){.loop = l, .config = *config, .front_next = 1};
+    *k = (struct keeper){.loop = l, .config = *config};
     list_init(&k->fronts);
     list_init(&k->stage_list);
     list_init(&k->credit_waiting);
     list_init(&k->scans);
     memcpy(k->hello.boot, boot, ID_BYTES);
+    k->front_next = (get_be64(boot) >> 16) + 1; /* never 0, and an id of an earlier start names nobody now */
     TRY(path_in(config->dir, "packs", path));
     TRY(store_files_open(config->dir, &k->files));
     TRY(store_packs_open(path, &k->packs));

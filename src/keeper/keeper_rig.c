@@ -126,6 +126,8 @@ void rig_start(struct rig *r, const struct store_engine *e) {
 
 void rig_open(struct rig *r, const struct store_engine *e) {
     *r = (struct rig){.dir = "/tmp/keeper-test-XXXXXX"};
+    const char *breaks = getenv("KEEPER_TEST_BREAKS"); /* a file of break names: these tests must turn red under them */
+    if (breaks != NULL) breaks_init(breaks);
     assert_non_null(mkdtemp(r->dir));
     rig_start(r, e);
 }

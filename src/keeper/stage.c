@@ -198,7 +198,14 @@ void stage_settled_all(struct keeper *k) {
 
 /* in ------------------------------------------------------------------------------------------------------------------- */
 
+static bool front_there(const struct keeper *k, uint64_t id) {
+    for (const struct list *n = k->fronts.next; n != &k->fronts; n = n->next)
+        if (container_of(n, const struct front, node)->id == id) return true;
+    return false;
+}
+
 void stage_grant(struct keeper *k, const struct wire_grant *g) {
+    if (!front_there(k, g->front_id)) return; /* of a connection that has ended: nothing can come under it */
     struct stage *s = stage_new(k, g->blob);
     if (s == NULL) return; /* a blob id never repeats; over the bound the STAGE will find no grant */
     s->state = STAGE_GRANTED;
