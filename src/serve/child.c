@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,6 +33,9 @@ static void become(const struct child *c, pid_t parent)
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    /* Before the uid goes: what holds secrets may lock them in memory. */
+    const struct rlimit lock = {SERVE_MEMLOCK_BYTES, SERVE_MEMLOCK_BYTES};
+    if (c->uid != 0) setrlimit(RLIMIT_MEMLOCK, &lock);
     if (c->uid != 0 && (setgroups(0, NULL) != 0 || setgid((gid_t)c->uid) != 0 || setuid(c->uid) != 0)) _exit(126);
     /* Set after setuid, which clears it. A killed serve must not leave a store behind that nobody restarts. */
     prctl(PR_SET_PDEATHSIG, SIGTERM);

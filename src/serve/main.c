@@ -115,13 +115,12 @@ static void define_children(void)
         snprintf(paths[i], SERVE_PATH_MAX, "%s/%s", serve.bin, programs[i]);
         int n = 0;
         c->argv[n++] = paths[i], c->argv[n++] = serve.dir;
-        /* As root each of ours binds its sockets and then takes on its own uid; the peers it expects are named. */
-        if (serve.root) {
-            c->argv[n++] = "--uid", c->argv[n++] = uids[i];
-            if (i != STEWARD) c->argv[n++] = "--front-uid", c->argv[n++] = uids[3];
-            if (i == KEEPER) c->argv[n++] = "--gate-uid", c->argv[n++] = uids[1];
-            if (i == GATE) c->argv[n++] = "--steward-uid", c->argv[n++] = uids[2];
-        }
+        /* As root each child begins life under its own uid; the peers it expects on its sockets are named. */
+        if (!serve.root) continue;
+        c->uid = (uid_t)uid[i == KEEPER ? 0 : i == GATE ? 1 : 2];
+        if (i != STEWARD) c->argv[n++] = "--front-uid", c->argv[n++] = uids[3];
+        if (i == KEEPER) c->argv[n++] = "--gate-uid", c->argv[n++] = uids[1];
+        if (i == GATE) c->argv[n++] = "--steward-uid", c->argv[n++] = uids[2];
     }
     snprintf(paths[3], SERVE_PATH_MAX, "%s/front/", serve.dir);
     snprintf(paths[4], SERVE_PATH_MAX, "%s/front/nginx.conf", serve.dir);

@@ -17,6 +17,7 @@
 #define SERVE_ARGS_MAX 16
 #define SERVE_BACKOFF_FIRST_MS 50
 #define SERVE_BACKOFF_LAST_MS 1000
+#define SERVE_MEMLOCK_BYTES (256ul * 1024 * 1024)
 #define SERVE_STOP_MS 15000            /* SIGTERM, then this long, then SIGKILL */
 
 struct serve {
@@ -36,7 +37,7 @@ struct child {
     const char *name;
     struct serve *serve;
     const char *argv[SERVE_ARGS_MAX];
-    uid_t uid;                         /* taken on before exec when root; 0: the process drops its rights itself */
+    uid_t uid;                         /* taken on before exec when we are root; 0: not root */
     int stop_signal;                   /* SIGTERM; nginx: SIGQUIT */
     bool listens;                      /* is handed listen_fd by nginx's own way of inheriting (environment NGINX) */
     pid_t pid;                         /* 0: not running */
