@@ -45,7 +45,7 @@ void flow_worker_done(struct flow_worker *w)
     buf_done(&w->mem);
     buf_done(&w->canonical);
     buf_done(&w->unsigned_headers);
-    while (w->puts_free) flow_put_free(w->puts_free);
+    flow_puts_done(w);
     free(w->slots);
     w->slots = NULL;
     frame_ctx_done(&w->frames);

@@ -55,7 +55,7 @@ size_t flow_put_body(struct flow *f, struct slice in, bool end);
 void flow_on_credit(struct flow *f, const struct wire_credit *m);
 void flow_on_sealed(struct flow *f, const struct wire_sealed *m);
 void flow_put_end(struct flow *f);
-void flow_put_free(struct flow_put *p);
+void flow_puts_done(struct flow_worker *w);        /* frees the idle ones */
 void flow_put_drop(struct flow *f);                /* tells the keeper to forget what was staged */
 
 /* list.c */

@@ -46,11 +46,19 @@ static struct flow_put *put_new(struct flow_worker *w)
     return p;
 }
 
-/* Frees an idle one: called for the head of the worker's list, or for one that is in no list. */
-void flow_put_free(struct flow_put *p)
+static void put_free(struct flow_put *p)
 {
     frame_sealer_done(&p->sealer);
     free(p);
+}
+
+void flow_puts_done(struct flow_worker *w)
+{
+    while (w->puts_free) {
+        struct flow_put *p = w->puts_free;
+        w->puts_free = p->next;
+        put_free(p);
+    }
 }
 
 void flow_put_end(struct flow *f)
@@ -69,7 +77,7 @@ void flow_put_end(struct flow *f)
     p->sealer = sealer;
     struct flow_worker *w = f->w;
     if (w->puts_free_count >= FLOW_PUTS_KEPT) {
-        flow_put_free(p);
+        put_free(p);
         return;
     }
     p->next = w->puts_free;

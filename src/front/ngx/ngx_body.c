@@ -112,7 +112,8 @@ static void pump(struct tl_req *q)
         if (rc == NGX_AGAIN && !rb->bufs && r->reading_body) break;
     }
     q->pumping = 0;
-    if (q->settled) ngx_http_run_posted_requests(c);
+    if (q->settled && !q->starting) ngx_http_run_posted_requests(c);
+    else if (q->settled) return;
     else if (q->finish || q->cut) tl_settle(q);
     else if (q->body_wanted && !q->body_over) pump(q);
     else q->body_wanted = 0;
@@ -138,7 +139,9 @@ void tl_body_run(struct tl_req *q)
     }
     q->body_started = 1;
     r->request_body_no_buffering = 1;
+    q->starting = 1;
     ngx_int_t rc = ngx_http_read_client_request_body(r, body_start);
+    q->starting = 0;
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE && !q->settled && !q->finish) {
         failed(q, rc);
         /* The body's reference was given back: the answer is finalized under the handler's. */

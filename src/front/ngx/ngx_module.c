@@ -104,7 +104,7 @@ static u_char *log_number_only(ngx_log_t *log, u_char *buf, size_t len)
 static void init_connection(ngx_connection_t *c)
 {
     ngx_http_init_connection(c);
-    if (c->fd == (ngx_socket_t)-1 || c->destroyed || !c->log) return;
+    if (c->fd == (ngx_socket_t)-1) return;         /* closed already, and its memory with it */
     c->log->handler = log_number_only;
 }
 

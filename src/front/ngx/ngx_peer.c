@@ -28,7 +28,9 @@ static void peer_close(struct tl_peer *p)
     p->in_n = 0;
     if (p->in) ngx_free(p->in);
     p->in = NULL;
-    if (p->flush.posted) ngx_delete_posted_event(&p->flush);
+    if (p->flush.posted) {
+        ngx_delete_posted_event(&p->flush);        /* two statements: the braces matter */
+    }
 }
 
 static void peer_lost(struct tl_peer *p)

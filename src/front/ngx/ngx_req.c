@@ -97,6 +97,7 @@ void tl_settle(struct tl_req *q)
 {
     ngx_http_request_t *r = q->r;
     ngx_connection_t *c = r->connection;
+    bool starting = q->starting;                   /* q may be gone after finalizing */
     if (q->settled || q->pumping) return;
     ngx_http_set_log_request(c->log, r);
     if (q->cut) {
@@ -112,7 +113,7 @@ void tl_settle(struct tl_req *q)
     } else {
         return;
     }
-    ngx_http_run_posted_requests(c);
+    if (!starting) ngx_http_run_posted_requests(c);
 }
 
 /* While any request waits for a peer or a disk there is no timer that nginx knows of; without one a leaving worker would exit

@@ -27,6 +27,7 @@ struct tl_req {
     unsigned body_paused : 1;          /* the flow took less than it was given */
     unsigned body_over : 1;            /* the flow was told the end, or that there is none */
     unsigned pumping : 1;
+    unsigned starting : 1;             /* within nginx' read call: posted requests (a termination) wait until it is back */
     unsigned finish : 1;               /* the last byte was given to nginx: finalize with rc */
     unsigned cut : 1;
     unsigned reading : 1;              /* a thread reads a file for us */

@@ -52,7 +52,7 @@ class Rig:
         self.gate, self.keeper = fake.Gate(self.store), fake.Keeper(self.store)
         self.errors = os.path.join(self.dir, "stderr")
         self.nginx = subprocess.Popen(["/usr/sbin/nginx", "-p", os.path.join(self.dir, "front/"), "-c", self.conf, "-e", "stderr"],
-                                      stderr=open(self.errors, "w"), env={**os.environ, **(env or {})})
+                                      stderr=open(self.errors, "w"), env={**os.environ, "LD_PRELOAD": os.environ.get("FRONT_PRELOAD", ""), **(env or {})})
         for _ in range(200):
             try:
                 if self.raw_api("GET", "/-/ready")[0] == 200:
@@ -116,8 +116,8 @@ class Rig:
                 if not piece:
                     break
                 out += piece
-        except socket.timeout:
-            pass
+        except (socket.timeout, ConnectionResetError):
+            pass                        # a lingering close that timed out resets, after the answer
         s.close()
         return out
 
