@@ -93,7 +93,7 @@ int main(int argc, char **argv) {
     loop_signal(l, SIGTERM, stop, l);
     loop_signal(l, SIGINT, stop, l);
     loop_signal(l, SIGHUP, ignore_hup, NULL);
-    int mode = geteuid() == 0 ? 0666 : 0600; /* as root the peer's uid is the wall, else the directory is */
+    int mode = 0666; /* the walls are the directory (without root) and the peer's uid (with it) */
     (void)snprintf(path, sizeof path, "%s/keeper/gate", run_dir);
     struct wire_listener *gates = wire_listen(l, path, mode, a.gate_uid, conn_gate_accepted, &k);
     (void)snprintf(path, sizeof path, "%s/keeper/front", run_dir);
