@@ -176,6 +176,7 @@ enum err logbook_flat_write(struct logbook *lb, struct gate_log *l, const struct
 }
 
 enum err logbook_flat_levels(struct logbook *lb, struct gate_log *l, uint64_t index, const uint8_t (*levels)[HASH_BYTES], unsigned count) {
+    if (count > 0) TRY(logbook_flat_open(lb, l, true)); /* the directory, when these are the log's first leaves */
     for (unsigned i = 0; i < count; i++) {
         unsigned level = i + 1;
         char name[16];

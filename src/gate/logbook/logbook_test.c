@@ -122,6 +122,19 @@ static void levels_above_the_leaves_are_written_and_read_back(void **state) {
     test_remove(dir);
 }
 
+static void the_first_leaves_of_a_log_may_fill_a_tile_at_once(void **state) {
+    (void)state;
+    char dir[64];
+    struct test_book t;
+    test_dir(dir);
+    assert_int_equal(test_open_big(&t, dir), ERR_OK);
+    for (unsigned i = 0; i < 600; i++) test_append(&t, t.a, false, UINT64_MAX, NULL, NULL);
+    test_put(&t, t.a);
+    test_check(&t, t.a, 601);
+    test_close(&t);
+    test_remove(dir);
+}
+
 /* ends ---------------------------------------------------------------------------------------------------------------------------- */
 
 static int ack_fd;
@@ -665,6 +678,7 @@ int main(void) {
         cmocka_unit_test(one_turn_is_one_batch_and_waiters_are_called_in_append_order),
         cmocka_unit_test(two_logs_share_one_wal_and_come_back),
         cmocka_unit_test(levels_above_the_leaves_are_written_and_read_back),
+        cmocka_unit_test(the_first_leaves_of_a_log_may_fill_a_tile_at_once),
         cmocka_unit_test(killed_at_any_moment_nothing_acknowledged_is_lost),
         cmocka_unit_test(each_wal_write_and_sync_may_fail_in_each_way),
         cmocka_unit_test(a_start_that_fails_changes_nothing),
