@@ -15,27 +15,7 @@
 
 #define WRITE_MAGIC 0x57524954u
 
-struct gate_write *flow_write_new(struct gate *g, struct gate_tenant *t)
-{
-    struct gate_write *w = calloc(1, sizeof *w);
-    ASSERT(w);
-    w->magic = WRITE_MAGIC;
-    w->gate = g;
-    w->tenant = t;
-    list_init(&w->node);
-    buf_init(&w->command, COMMAND_BYTES_MAX);
-    return w;
-}
-
-void flow_write_free(struct gate_write *w)
-{
-    if (!w) return;
-    ASSERT(w->magic == WRITE_MAGIC && list_empty(&w->node));
-    w->magic = 0;
-    buf_done(&w->command);
-    free(w->slots);
-    free(w);
-}
+static void write_durable(struct log_wait *wait);
 
 static void write_slots(struct gate_write *w, void (*each)(struct recent *r, uint32_t slot))
 {
@@ -57,13 +37,36 @@ static void write_durable(struct log_wait *wait)
     if (!BREAK("apply-before-durable")) write_send(w);        /* durable() comes in leaf order: so do APPLYs (rule 1) */
 }
 
+struct gate_write *flow_write_new(struct gate *g, struct gate_tenant *t)
+{
+    struct gate_write *w = calloc(1, sizeof *w);
+    ASSERT(w);
+    w->magic = WRITE_MAGIC;
+    w->gate = g;
+    w->tenant = t;
+    w->wait.durable = write_durable;
+    list_init(&w->node);
+    w->wait.durable = write_durable;
+    buf_init(&w->command, COMMAND_BYTES_MAX);
+    return w;
+}
+
+void flow_write_free(struct gate_write *w)
+{
+    if (!w) return;
+    ASSERT(w->magic == WRITE_MAGIC && list_empty(&w->node));
+    w->magic = 0;
+    buf_done(&w->command);
+    free(w->slots);
+    free(w);
+}
+
 void flow_write_appended(struct gate_write *w, uint64_t index)
 {
     struct gate_flow *f = w->tenant->flow;
     struct list *last = f->unsettled.prev;
     if (last != &f->unsettled) ASSERT(container_of(last, struct gate_write, node)->index < index);
     w->index = index;
-    w->wait.durable = write_durable;
     list_add_tail(&f->unsettled, &w->node);
     write_slots(w, recent_appended);
     if (BREAK("apply-before-durable")) write_send(w);
