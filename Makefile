@@ -32,13 +32,13 @@ status:
 	@python3 dev/status.py
 
 model: deps-test
-	@sh dev/target.sh model tests/model/run.sh
+	@sh dev/target.sh model tests/model/run.py
 
 attacks-red: build build-test
 	@sh dev/target.sh attacks-red tests/attacks_red.py
 
 kill: build build-test
-	@sh dev/target.sh kill tests/kill.py --rounds $(ROUNDS)
+	@sh dev/target.sh kill tests/crash/kill.py --rounds $(ROUNDS)
 
 check-fast: build-test
 	@sh dev/check.sh fast

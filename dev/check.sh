@@ -20,7 +20,7 @@ full)
     sh dev/build.sh build-sanitize -Dsanitize=true -Dbreaks=true -Dfuzz=true || exit 1
     meson test -C build-sanitize --quiet || exit 1
     sh dev/fuzz.sh 60 || exit 1
-    sh dev/target.sh model tests/model/run.sh
+    sh dev/target.sh model tests/model/run.py
     ;;
 *)
     echo "usage: dev/check.sh lint | fast | full" >&2
