@@ -231,4 +231,17 @@
 #define POLICY_CAPABILITY_BYTES_MAX 64
 #define POLICY_USER_CHARS_MAX 64
 
+/* tillit-verify */
+#define VERIFY_FINDINGS_MAX 100                  /* printed; more are counted */
+#define VERIFY_PLACE_CHARS_MAX 1023              /* URL or directory of a log */
+#define VERIFY_BUNDLE_BYTES_MAX (256 * (2 + 65535))
+#define VERIFY_SLOT_LEVELS 20                    /* of the tree over the slots of the heads log */
+#define VERIFY_SLOTS_MAX (1 << 18)
+#define VERIFY_KEYS_MAX 100000000                /* keys and buckets a replay holds */
+#define VERIFY_FETCH_SECONDS 60                  /* one tile */
+#define VERIFY_SEEN_BYTES_MAX (16 * 1024 * 1024)
+#define VERIFY_HEAD_TRIES_MAX 20                 /* looks for a head that covers an export, VERIFY_HEAD_WAIT_MS apart */
+#define VERIFY_HEAD_WAIT_MS 200
+#define VERIFY_SILENCE_MS (2 * EPOCH_MS)         /* a longer time between two epochs is told */
+
 #endif

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * verify: checks logs, heads and exports without the store's help, from public formats and the spec alone.
+ *
+ *     tillit-verify log     verify_log_load   checkpoint, entries, tiles: all recomputed; content rules of the log's kind
+ *                           verify_slot_check the log against what the heads log said of it
+ *                           verify_seen       the log against checkpoints kept from before
+ *     tillit-verify heads   verify_heads_*    epochs without a gap, slot roots recomputed
+ *     tillit-verify replay  verify_replay     every decision and every version again, from leaves and openings
+ *
+ * Role: what a stranger, an auditor or an owner runs. One process, one thread.
+ * Trusts: the vkeys on its command line, and files it kept itself (--seen). Distrusts: all that is served or exported.
+ * Law: 1, 4, 7 are checked here from outside. Spec: docs/spec/log.md, record.md, export.md, policy.md; docs/ops/verify.md.
+ * Errors: a difference is a finding (exit 1), not an error; ERR_IO means that the source could not be reached (exit 3).
+ */
+#ifndef TILLIT_VERIFY_H
+#define TILLIT_VERIFY_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "base/base.h"
+#include "ledger/ledger.h"
+#include "policy/policy.h"
+#include "record/record.h"
+
+enum { VERIFY_EXIT_HOLDS = 0, VERIFY_EXIT_DIFFERS = 1, VERIFY_EXIT_USAGE = 2, VERIFY_EXIT_REACH = 3, VERIFY_EXIT_INTERNAL = 4 };
+#define VERIFY_NOWHERE UINT64_MAX
+
+/* report.c: findings and facts, as lines or as one JSON object --------------------------------------------------------------- */
+
+struct verify_report {
+    bool json, unreachable;
+    unsigned found;                                   /* also those past VERIFY_FINDINGS_MAX, which are only counted */
+    json_t *findings, *facts;
+};
+void verify_report_init(struct verify_report *r, bool json);
+/* A difference. `name` is what tests and scripts look for ("stale-version"); where is log and index (VERIFY_NOWHERE: the log). */
+void verify_find(struct verify_report *r, const char *name, const char *log, uint64_t index, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+void verify_fact(struct verify_report *r, const char *name, uint64_t n);
+/* Worth knowing, no difference: "no heartbeat from .. to ..". */
+void verify_note(struct verify_report *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void verify_unreachable(struct verify_report *r, const char *what, const char *why);
+/* Prints the end and gives the exit code. Frees what it holds. */
+int verify_report_end(struct verify_report *r, const char *command);
+
+/* source.c: where a log's files come from -------------------------------------------------------------------------------------- */
+
+struct verify_source {
+    char base[VERIFY_PLACE_CHARS_MAX + 1];            /* URL or directory, without its last slash */
+    char why[VERIFY_PLACE_CHARS_MAX + 1];             /* after ERR_IO */
+    void *curl;                                       /* NULL: a directory */
+    bool flat;                                        /* the directory holds hashes.L, entries, offsets instead of tiles */
+};
+/* ca: PEM file for https, NULL: the system's. Pair: verify_source_close, which accepts a zeroed struct. */
+MUST_USE enum err verify_source_open(struct verify_source *s, const char *place, const char *ca);
+void verify_source_close(struct verify_source *s);
+/* The bytes at a path ("checkpoint", "tile/0/000"), replacing what out held. MISSING: not there; LIMIT: more than out->max;
+ * IO: s->why. */
+MUST_USE enum err verify_source_get(struct verify_source *s, const char *path, struct buf *out);
+MUST_USE enum err verify_file_read(const char *path, struct buf *out);
+
+/* tree.c: a whole log ------------------------------------------------------------------------------------------------------------ */
+
+struct verify_log {
+    struct ledger_hash *hash;                         /* the caller's */
+    struct verify_source source;
+    struct ledger_vkey vkey;
+    const char *name;                                 /* for findings: "access", "heads", ... */
+    unsigned kind;                                    /* RECORD_LOG_*, RECORD_LOG_ANY when the origin does not say */
+    struct buf note;                                  /* the signed checkpoint */
+    uint64_t size;                                    /* that it says; 0 before */
+    uint8_t root[HASH_BYTES];
+    uint8_t (*leaves)[HASH_BYTES];                    /* hashes of the entries as served, `loaded` of them */
+    uint64_t loaded;
+    bool sound;                                       /* entries, tiles, root and signature agree */
+};
+/* INPUT, VERSION, VERIFY: the vkey; else verify_source_open's. Pair: verify_log_close, which accepts a zeroed struct. */
+MUST_USE enum err verify_log_open(struct verify_log *l, struct ledger_hash *h, const char *place, const char *vkey, const char *ca);
+void verify_log_close(struct verify_log *l);
+/* Fetches the checkpoint and verifies it; false: a finding was made, or it is unreachable. */
+bool verify_log_head(struct verify_log *l, struct verify_report *r);
+/* All entries and tiles below that head. leaf() gets each entry in order; its finding does not stop the rest. */
+bool verify_log_load(struct verify_log *l, struct verify_report *r, void (*leaf)(void *ctx, uint64_t index, struct slice entry), void *ctx);
+
+/* content.c: rules that a log's leaves keep among themselves ---------------------------------------------------------------------- */
+
+struct verify_content {
+    struct verify_report *report;
+    struct verify_log *log;
+    uint64_t t_ms, first_t_ms;
+    uint8_t *marks;                                   /* one byte a leaf: written, voided */
+    uint64_t mark_cap, writes, voids, denied;
+    struct verify_heads *heads;                       /* heads log: gets the epochs */
+};
+void verify_content_leaf(void *ctx, uint64_t index, struct slice entry);
+void verify_content_done(struct verify_content *c);
+
+/* heads.c: epochs ---------------------------------------------------------------------------------------------------------------- */
+
+struct verify_slot_value {
+    uint64_t index, n, t_ms;                          /* leaf, epoch number, time */
+    uint8_t value[HASH_BYTES];
+};
+struct verify_heads {
+    struct ledger_hash *hash;
+    struct verify_report *report;
+    const char *name;
+    uint64_t slot;                                    /* whose values are kept; VERIFY_NOWHERE: none */
+    struct verify_slot_value *values;
+    size_t value_count, value_cap;
+    uint64_t epochs, n, t_ms, silences, silence_max_ms;
+    uint64_t silence_strict_ms;                       /* a longer one is a finding; 0: none is */
+    uint8_t (*tree[VERIFY_SLOT_LEVELS])[HASH_BYTES];  /* [0]: leaf hashes of the slots */
+    uint64_t slots;
+};
+void verify_heads_epoch(struct verify_heads *h, uint64_t index, const struct record_leaf *l);
+/* The time from the newest epoch until now. */
+void verify_heads_until(struct verify_heads *h, uint64_t now_ms);
+void verify_heads_done(struct verify_heads *h);
+/* The log against every value of its slot. True when each is the head of one of its prefixes, in order. */
+bool verify_slot_check(struct verify_log *l, struct verify_heads *h, const struct record_slot *slot, struct verify_report *r);
+
+/* seen.c --------------------------------------------------------------------------------------------------------------------------- */
+
+struct verify_seen {
+    json_t *all;                                      /* array of {origin, size, root, checkpoint} */
+    const char *path;
+};
+/* A file that is not there yet is empty. INPUT: not such a file. */
+MUST_USE enum err verify_seen_open(struct verify_seen *s, const char *path);
+/* Compares the log with what was seen, and remembers the new head in memory when it holds. */
+void verify_seen_check(struct verify_seen *s, struct verify_log *l, struct verify_report *r);
+MUST_USE enum err verify_seen_save(const struct verify_seen *s);
+void verify_seen_close(struct verify_seen *s);
+
+/* fold.c: which version of a key is newest ------------------------------------------------------------------------------------------ */
+
+struct verify_write {
+    uint64_t index, void_at;                          /* VERIFY_NOWHERE: it has its effect */
+    uint64_t size;
+    struct verify_key *key;                           /* NULL: no key's (PurgeGrave) */
+    bool removes;
+    char *etag;
+};
+struct verify_key {
+    struct verify_bucket *bucket;
+    uint8_t *name;
+    size_t name_n;
+    uint32_t *writes;                                 /* numbers in fold->writes, in order */
+    size_t count, cap;
+};
+struct verify_bucket {
+    uint8_t id[ID_BYTES];
+    bool blind;                                       /* a write's name was erased: versions cannot be compared any more */
+    struct verify_key **keys;                         /* the first `sorted` of them in order of names */
+    size_t count, cap, sorted;
+};
+struct verify_fold {
+    struct map *keys, *buckets;                       /* bucket id || name; bucket id */
+    struct verify_write *writes;                      /* in order of leaves; those of a batch one behind the other */
+    size_t write_count, write_cap;
+};
+MUST_USE enum err verify_fold_init(struct verify_fold *f);
+void verify_fold_done(struct verify_fold *f);
+MUST_USE enum err verify_fold_bucket(struct verify_fold *f, const uint8_t id[ID_BYTES], struct verify_bucket **out);
+MUST_USE enum err verify_fold_key(struct verify_fold *f, const uint8_t id[ID_BYTES], struct slice name, struct verify_key **out);
+/* key NULL: a write without one. etag p NULL: none. */
+MUST_USE enum err verify_fold_write(struct verify_fold *f, uint64_t index, struct verify_key *key, bool removes, uint64_t size, struct slice etag);
+/* The write that stands for the key before leaf `at` among those below `below`; NULL: none was, or all are void. */
+const struct verify_write *verify_fold_at(const struct verify_fold *f, const struct verify_key *k, uint64_t below, uint64_t at);
+/* The version that a read at leaf `at` must name: RECORD_VER_NONE when there is none. */
+uint64_t verify_fold_ver(const struct verify_fold *f, const struct verify_key *k, uint64_t below, uint64_t at);
+/* MISSING: ref is no write; EXISTS: it has its void already. */
+MUST_USE enum err verify_fold_void(struct verify_fold *f, uint64_t ref, uint64_t at);
+/* The bucket's keys in order of names. */
+void verify_fold_sort(struct verify_bucket *b);
+uint64_t verify_fold_count(const struct verify_fold *f, const struct verify_bucket *b, uint64_t below, uint64_t at);
+/* list.c. What LIST must have answered. VERIFY: it answered something else; *why says what. */
+MUST_USE enum err verify_list_check(struct ledger_hash *h, const struct verify_fold *f, struct verify_bucket *b, uint64_t below, uint64_t at,
+                                    const struct record_qry *q, const struct record_res *res, struct buf *why);
+
+/* export.c: EXPORTDIR/<log>.jsonl ------------------------------------------------------------------------------------------------------ */
+
+struct verify_export {
+    FILE *file;
+    char *line;
+    size_t line_cap;
+    uint64_t next;
+    struct slice leaf_text;                           /* of the record read last; loans into line and opening_bytes */
+    struct record_leaf leaf;
+    struct record_opening opening;
+    struct buf opening_bytes;
+    uint8_t (*hashes)[HASH_BYTES];
+    uint64_t hash_cap;
+};
+MUST_USE enum err verify_export_open(struct verify_export *x, const char *dir, const char *log);
+void verify_export_close(struct verify_export *x);
+/* The next record, hashed, parsed, opened and checked. MISSING: the end. Other errors: *why says what is wrong with record x->next. */
+MUST_USE enum err verify_export_next(struct verify_export *x, struct ledger_hash *h, unsigned log, const char **why);
+/* The exported leaves against the served log, or (l NULL) against a checkpoint file of the log's. */
+void verify_export_tree(struct verify_export *x, const char *log, struct verify_log *served, const struct ledger_vkey *vkey, const char *checkpoint_path,
+                        struct ledger_hash *h, struct verify_report *r);
+
+/* statement.c: the signature under a control leaf. state: before the leaf is applied. -------------------------------------------------- */
+
+struct verify_statements {
+    bool has_tenant;
+    uint8_t tenant[ID_BYTES];
+    struct map *nonces;
+    uint64_t checked;
+};
+void verify_statement_check(struct verify_statements *s, const struct policy_state *state, uint64_t index, const struct record_leaf *l,
+                            const struct record_opening *o, struct ledger_hash *h, struct verify_report *r);
+
+/* replay.c ------------------------------------------------------------------------------------------------------------------------------ */
+
+struct verify_replay_args {
+    const char *dir, *access_vkey, *control_vkey, *access_url, *control_url, *manifest, *ca;
+};
+/* Gives an exit code only for usage errors and internal ones; otherwise the report says. */
+int verify_replay(const struct verify_replay_args *a, struct verify_report *r);
+
+/* manifest.c. What the store shows against the fold. */
+void verify_manifest(const char *path, struct verify_fold *f, const struct policy_state *s, struct verify_report *r);
+
+#endif
