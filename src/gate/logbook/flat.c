@@ -15,8 +15,8 @@
 enum { GATHER_HASHES, GATHER_ENTRIES, GATHER_OFFSETS, GATHER_DATA, GATHER_DATA_OFFSETS, GATHER_COUNT };
 
 #define PATH_CHARS (ID_TEXT_CHARS + 16)
-#define LOG_DIR_MODE 0710       /* the front's group passes through; it lists nothing */
-#define LOG_FILE_MODE 0640
+#define LOG_DIR_MODE 0711       /* like blobs: whoever was told the name may open, nobody may list */
+#define LOG_FILE_MODE 0644
 #define OPENING_DIR_MODE 0700
 #define OPENING_FILE_MODE 0600
 
@@ -25,10 +25,14 @@ void logbook_flat_init(struct flat *f) {
     list_init(&f->lru);
 }
 
+/* The mode is set, not only asked for: a umask must not shut the front out. */
 static int flat_file(int dir, const struct gate_log *l, const char *name, int flags, mode_t mode) {
     char path[PATH_CHARS];
     (void)snprintf(path, sizeof path, "%s/%s", l->id_text, name);
-    return openat(dir, path, flags | O_CLOEXEC | O_NOFOLLOW, mode);
+    int fd = openat(dir, path, flags | O_CLOEXEC | O_NOFOLLOW, mode);
+    if (fd < 0 || (flags & O_CREAT) == 0 || fchmod(fd, mode) == 0) return fd;
+    close(fd);
+    return -1;
 }
 
 static enum err flat_errno(void) {
@@ -67,6 +71,10 @@ enum err logbook_flat_open(struct logbook *lb, struct gate_log *l, bool make) {
         if (!made && errno != EEXIST) return flat_errno();
         bool made_too = mkdirat(lb->openings_dir, l->id_text, OPENING_DIR_MODE) == 0;
         if (!made_too && errno != EEXIST) return flat_errno();
+        if ((made && fchmodat(lb->logs_dir, l->id_text, LOG_DIR_MODE, 0) != 0) ||
+            (made_too && fchmodat(lb->openings_dir, l->id_text, OPENING_DIR_MODE, 0) != 0)) {
+            return flat_errno();
+        }
         f->dir_dirty = f->dir_dirty || made || made_too;
     }
     int flags = O_RDWR | (make ? O_CREAT : 0);

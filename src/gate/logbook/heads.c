@@ -171,6 +171,29 @@ static void heads_continue(struct logbook *lb) {
     log_set_last_time(h->log, record_int(&leaf, RECORD_F_T, 0));
 }
 
+static int by_slot_falling(const void *a, const void *b) {
+    const struct gate_log *x = *(struct gate_log *const *)a, *y = *(struct gate_log *const *)b;
+    return x->slot > y->slot ? -1 : x->slot < y->slot;
+}
+
+/* A start states every slot again, from slot 0 on: so either one leaf states them all, or `slots` is less than in the leaf before, which
+ * tells whoever folds to begin anew. */
+static void slots_order(struct logbook *lb) {
+    struct gate_log **order = calloc(lb->log_count + 1, sizeof(struct gate_log *));
+    ASSERT(order != NULL);
+    size_t count = 0;
+    pthread_mutex_lock(&lb->lock);
+    for (struct gate_log *l = lb->slot_first; l != NULL; l = l->slot_next) order[count++] = l;
+    qsort(order, count, sizeof(struct gate_log *), by_slot_falling);
+    lb->slot_first = NULL;
+    for (size_t i = 0; i < count; i++) {
+        order[i]->slot_next = lb->slot_first;
+        lb->slot_first = order[i];
+    }
+    pthread_mutex_unlock(&lb->lock);
+    free(order);
+}
+
 void logbook_heads_start(struct logbook *lb, struct gate_log *heads) {
     ASSERT(lb->heads == NULL && heads->kind == LOG_KIND_HEADS);
     struct heads *h = calloc(1, sizeof *h);
@@ -186,6 +209,7 @@ void logbook_heads_start(struct logbook *lb, struct gate_log *heads) {
     list_init(&h->job.node);
     lb->heads = h;
     heads_continue(lb);
+    slots_order(lb);
     if (!atomic_load(&heads->corrupt)) epoch_due(&h->timer);
 }
 

@@ -27,7 +27,8 @@ static void fold_check(struct fold *f, struct gate_log *heads) {
         assert_int_equal(leaf.kind, RECORD_K_EPOCH);
         assert_int_equal(record_int(&leaf, RECORD_F_N, UINT64_MAX), f->leaves);
         uint64_t slots = record_int(&leaf, RECORD_F_SLOTS, 0);
-        assert_true(slots >= f->slots && slots <= SLOTS_MAX);
+        assert_true(slots <= SLOTS_MAX);
+        if (slots < f->slots) memset(f->value, 0, sizeof f->value); /* a start: everything is stated again */
         f->slots = slots;
         list = leaf.f[RECORD_F_CHG].text;
         while (record_list_text(&list, &item)) {
@@ -114,21 +115,25 @@ static void more_slots_than_fit_go_into_further_epochs_at_once(void **state) {
     struct fold *f = calloc(1, sizeof *f);
     assert_int_equal(ledger_hash_init(&f->hash), ERR_OK);
     test_dir(dir);
-    assert_int_equal(test_open_big(&t, dir), ERR_OK);
-    for (uint32_t i = 2; i < 2501; i++) {
-        struct log_params p = test_params(LOG_A, LOG_KIND_ACCESS, i);
-        put_be32(p.id, i);
-        assert_int_equal(logbook_add(t.lb, &p, &l), ERR_OK);
+    for (uint64_t start = 0; start < 3; start++) {
+        assert_int_equal(test_open_big(&t, dir), ERR_OK);
+        for (uint32_t i = 2; i < 2501; i++) {
+            struct log_params p = test_params(LOG_A, LOG_KIND_ACCESS, i);
+            put_be32(p.id, i);
+            assert_int_equal(logbook_add(t.lb, &p, &l), ERR_OK);
+            if (i % 100 == start) test_put(&t, l);
+        }
+        test_published(&t, l);
+        struct gate_log *heads = heads_add(&t);
+        wait_leaves(&t, heads, 3 * start + 3);
+        for (unsigned i = 0; i < 20; i++) loop_turn(t.loop, 5);
+        assert_int_equal(log_durable(heads), 3 * start + 3);
+        fold_check(f, heads);
+        assert_int_equal(f->slots, 2501);
+        slot_check(f, t.a);
+        slot_check(f, l);
+        test_close(&t);
     }
-    struct gate_log *heads = heads_add(&t);
-    wait_leaves(&t, heads, 3);
-    for (unsigned i = 0; i < 20; i++) loop_turn(t.loop, 5);
-    assert_int_equal(log_durable(heads), 3);
-    fold_check(f, heads);
-    assert_int_equal(f->slots, 2501);
-    slot_check(f, t.a);
-    slot_check(f, l);
-    test_close(&t);
     ledger_hash_done(&f->hash);
     free(f);
     test_remove(dir);

@@ -82,7 +82,7 @@ static enum err dir_open(const char *base, const char *name, mode_t mode, int *f
         return errno == ENOSPC ? ERR_FULL : ERR_IO;
     }
     *fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (*fd >= 0) return ERR_OK;
+    if (*fd >= 0 && fchmod(*fd, mode) == 0) return ERR_OK;
     buf_printf(why, "cannot open %s: %s", path, strerror(errno));
     return ERR_IO;
 }
@@ -198,7 +198,7 @@ enum err logbook_open_with(struct logbook **out, const struct logbook_config *c,
     struct logbook *lb = logbook_new(c, io, file_bytes);
     if (lb == NULL) return ERR_NOMEM;
     enum err e = dir_open(c->gate_dir, "wal", 0700, &lb->wal_dir, why);
-    if (e == ERR_OK) e = dir_open(c->gate_dir, "logs", 0710, &lb->logs_dir, why);
+    if (e == ERR_OK) e = dir_open(c->gate_dir, "logs", 0711, &lb->logs_dir, why);
     if (e == ERR_OK) e = dir_open(c->gate_dir, "openings", 0700, &lb->openings_dir, why);
     if (e == ERR_OK) e = logbook_recover(lb, c->wall_ms, why);
     if (e != ERR_OK) {

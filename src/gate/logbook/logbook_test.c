@@ -163,7 +163,7 @@ static uint64_t child_run(const char *dir, struct test_disk *disk, unsigned kill
             /* With a fault to come, batches are counted: one for each three leaves. */
             while (disk != NULL && i % 3 == 0 && log_durable(t.a) < log_size(t.a)) loop_turn(t.loop, 5);
         }
-        for (unsigned i = 0; i < 100; i++) loop_turn(t.loop, 5);
+        for (unsigned i = 0; i < 100 && (disk == NULL || disk->nth > 0 || log_published(t.b) < log_durable(t.b)); i++) loop_turn(t.loop, 5);
         _exit(0);
     }
     close(fds[1]);
@@ -220,6 +220,41 @@ static void each_wal_write_and_sync_may_fail_in_each_way(void **state) {
                 assert_int_equal(test_open(&t, dir, NULL), ERR_OK);
                 assert_true(log_durable(t.a) >= acked);
                 test_check(&t, t.a, log_durable(t.a));
+                test_close(&t);
+            }
+            test_remove(dir);
+        }
+    }
+}
+
+/* Each durable write of the flusher: a flat file's write that fails is tried again, a sync that fails ends the process; after any of them
+ * the WAL still has what the flat files lost. */
+static void each_flat_write_and_sync_may_fail_in_each_way(void **state) {
+    (void)state;
+    static const enum test_fault faults[] = {FAULT_DIE_BEFORE, FAULT_DIE_AFTER, FAULT_LOST, FAULT_KEPT};
+    static struct test_disk disk;
+    for (size_t f = 0; f < ARRAY_LEN(faults); f++) {
+        for (unsigned call = CALL_PWRITE; call <= CALL_SYNC; call++) {
+            char dir[64];
+            int status;
+            struct test_book t;
+            test_dir(dir);
+            /* Five files a log and round: each of them is hit once. */
+            for (unsigned nth = 1; nth <= 9; nth += 2) {
+                test_disk_init(&disk);
+                disk.fault = faults[f];
+                disk.call = (enum test_call)call;
+                disk.what = LOGBOOK_IO_FLAT;
+                disk.nth = nth;
+                uint64_t acked = child_run(dir, &disk, 0, 200, &status);
+                bool dies = faults[f] == FAULT_DIE_BEFORE || faults[f] == FAULT_DIE_AFTER;
+                if (dies) assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 77);
+                else if (call == CALL_SYNC) assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+                else assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+                assert_int_equal(test_open(&t, dir, NULL), ERR_OK);
+                assert_true(log_durable(t.a) >= acked);
+                test_check(&t, t.a, log_durable(t.a));
+                test_check(&t, t.b, log_durable(t.b));
                 test_close(&t);
             }
             test_remove(dir);
@@ -681,6 +716,7 @@ int main(void) {
         cmocka_unit_test(the_first_leaves_of_a_log_may_fill_a_tile_at_once),
         cmocka_unit_test(killed_at_any_moment_nothing_acknowledged_is_lost),
         cmocka_unit_test(each_wal_write_and_sync_may_fail_in_each_way),
+        cmocka_unit_test(each_flat_write_and_sync_may_fail_in_each_way),
         cmocka_unit_test(a_start_that_fails_changes_nothing),
         cmocka_unit_test(a_tail_torn_at_any_byte_leaves_the_batches_before_it),
         cmocka_unit_test(a_damaged_synced_batch_refuses_the_start),

@@ -27,7 +27,7 @@ struct test_disk {
     enum test_fault fault;
     enum test_call call;
     enum logbook_io_what what;
-    unsigned nth;
+    _Atomic unsigned nth;
     _Atomic bool full;                                 /* everything that needs new space answers ENOSPC */
     struct {
         int fd;

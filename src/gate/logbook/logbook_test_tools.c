@@ -31,8 +31,10 @@ void test_remove(const char *dir) { (void)nftw(dir, remove_one, 16, FTW_DEPTH | 
 
 static void copy_file(const char *from, const char *to) {
     static uint8_t bytes[1 << 16];
-    int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    assert_true(in >= 0 && out >= 0);
+    int in = open(from, O_RDONLY | O_CLOEXEC);
+    if (in < 0) return;
+    int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(out >= 0);
     for (ssize_t n; (n = read(in, bytes, sizeof bytes)) > 0;) assert_int_equal(write(out, bytes, (size_t)n), n);
     close(in);
     close(out);
@@ -48,7 +50,7 @@ void test_copy(const char *from, const char *to) {
         if (e->d_name[0] == '.') continue;
         (void)snprintf(a, sizeof a, "%s/%s", from, e->d_name);
         (void)snprintf(b, sizeof b, "%s/%s", to, e->d_name);
-        assert_int_equal(stat(a, &st), 0);
+        if (stat(a, &st) != 0) continue; /* a running flusher renames spares and files that nothing needs */
         if (S_ISDIR(st.st_mode)) test_copy(a, b);
         else copy_file(a, b);
     }
