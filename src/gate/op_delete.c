@@ -3,9 +3,13 @@
  * Role: hold, FIND, guards, leaf with its command, settlement. Trusts: flow.c to settle. Distrusts: what the keeper found.
  * Law: 1. Spec: docs/spec/order.md (DELETE, undelete), docs/spec/entry.md section 2.
  */
+#include <jansson.h>
+
 #include "gate/recent.h"
 #include "gate/request.h"
 #include "record/record.h"
+
+#define UNDELETE_BODY_BYTES_MAX 8192
 
 static void delete_found(struct keeper_ask *a, const struct wire_found *m);
 
@@ -52,8 +56,13 @@ static void settled(struct gate_write *w, bool applied)
 {
     struct gate_request *r = w->ctx;
     r->write = NULL;
-    if (applied) {
+    if (applied && r->op == S3_OP_DeleteObject) {
         request_answer(r, request_recorded(r), 204, slice_of(NULL, 0));
+        return;
+    }
+    if (applied) {
+        request_put_header(r, "Content-Type", SLICE_LIT("application/json"));
+        request_answer(r, request_recorded(r), 200, SLICE_LIT("{\"restored\":true}\n"));
         return;
     }
     s3_fault_set(&r->fault, r->op == S3_OP_DeleteObject ? S3E_ServiceUnavailable : S3E_NoSuchKey,
@@ -218,19 +227,44 @@ static void delete_found(struct keeper_ask *a, const struct wire_found *m)
 
 void op_delete_begin(struct gate_request *r) { hold_and_find(r); }
 
-/* POST /v1/undelete?bucket=B&key=K on the API port, SigV4 service "tillit". */
+/* Bucket and key are known, or fault says what is wrong with them. */
+static void undelete_go(struct gate_request *r, struct slice bucket, struct slice key)
+{
+    r->act = "Undelete";
+    if (r->fault.code == S3E_NONE && (!bucket.n || !key.n || bucket.n > S3_BUCKET_CHARS_MAX || key.n > S3_KEY_BYTES_MAX))
+        s3_fault_set(&r->fault, S3E_InvalidArgument, "bucket and key must be given");
+    if (r->fault.code == S3E_NONE) r->name = (struct s3_name){.bucket = bucket, .key = key};
+    if (!step_decide_and_bind(r)) step_refuse(r);
+    else hold_and_find(r);
+}
+
+/* LAW-3: the body names the object, so its digest must be the signed one. */
+static void undelete_body(struct gate_request *r, struct slice data, bool last)
+{
+    buf_put_slice(&r->body_bytes, data);
+    if (!last && buf_ok(&r->body_bytes) && r->body_bytes.n <= UNDELETE_BODY_BYTES_MAX) return;
+    uint8_t is[HASH_BYTES], should[HASH_BYTES];
+    const char *bucket = NULL, *key = NULL;
+    size_t bucket_n = 0, key_n = 0;
+    ledger_sha256(&r->gate->hash, buf_slice(&r->body_bytes), is);
+    if (!last || r->s3.payload != S3_PAYLOAD_SHA256 || hex_fixed(r->s3.payload_hash, should, sizeof should) != ERR_OK ||
+        memcmp(is, should, sizeof is) != 0)
+        s3_fault_set(&r->fault, S3E_XAmzContentSHA256Mismatch, NULL);
+    json_t *j = json_loadb((const char *)r->body_bytes.p, r->body_bytes.n, JSON_REJECT_DUPLICATES, NULL);
+    if (json_unpack(j, "{s:s%, s:s% !}", "bucket", &bucket, &bucket_n, "key", &key, &key_n) != 0) bucket_n = key_n = 0;
+    buf_reset(&r->scratch);
+    buf_put(&r->scratch, bucket, bucket_n);
+    buf_put(&r->scratch, key, key_n);
+    json_decref(j);
+    undelete_go(r, slice_of(r->scratch.p, bucket_n), slice_of(r->scratch.p + bucket_n, key_n));
+}
+
+/* POST /v1/undelete on the API port, SigV4 service "tillit": {"bucket":B,"key":K}, or the same two in the signed query. */
 void op_undelete_begin(struct gate_request *r)
 {
     const struct s3_param *bucket = request_param(r, "bucket"), *key = request_param(r, "key");
-    r->act = "Undelete";
     if (!slice_is(r->s3.method, "POST")) s3_fault_set(&r->fault, S3E_MethodNotAllowed, NULL);
-    else if (!bucket || !key || !bucket->value.n || !key->value.n || bucket->value.n > S3_BUCKET_CHARS_MAX || key->value.n > S3_KEY_BYTES_MAX)
-        s3_fault_set(&r->fault, S3E_InvalidArgument, "bucket and key must be given in the query");
-    else
-        r->name = (struct s3_name){.bucket = bucket->value, .key = key->value};
-    if (!step_decide_and_bind(r)) {
-        step_refuse(r);
-        return;
-    }
-    hold_and_find(r);
+    bool named = bucket || key || r->ask.body_size == 0 || r->fault.code != S3E_NONE;
+    if (!named) request_want_body(r, UNDELETE_BODY_BYTES_MAX, undelete_body);
+    else undelete_go(r, bucket ? bucket->value : slice_of(NULL, 0), key ? key->value : slice_of(NULL, 0));
 }
