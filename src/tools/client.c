@@ -16,7 +16,7 @@
 static bool from_dir(struct store_client *c, const char *dir)
 {
     char path[TOOLS_PATH_MAX];
-    AUTO(buf) struct buf text = BUF_INIT(65536);
+    AUTO(buf) struct buf text = BUF_INIT(TOOLS_FILE_BYTES_MAX);
     snprintf(path, sizeof path, "%s/run/endpoints.json", dir);
     if (file_read(path, &text) != ERR_OK) return false;
     json_t *j = json_loadb((const char *)text.p, text.n, 0, NULL);
@@ -30,7 +30,7 @@ static bool from_dir(struct store_client *c, const char *dir)
 /* The file aws cli and SDKs read: `aws_access_key_id = ...`. */
 static bool from_file(struct store_client *c, const char *path)
 {
-    AUTO(buf) struct buf text = BUF_INIT(65536);
+    AUTO(buf) struct buf text = BUF_INIT(TOOLS_FILE_BYTES_MAX);
     if (file_read(path, &text) != ERR_OK) return false;
     struct slice rest = buf_slice(&text), line, name;
     while (rest.p && rest.n > 0) {

@@ -59,7 +59,8 @@ enum err file_read(const char *path, struct buf *out)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return errno == ENOENT ? ERR_MISSING : ERR_IO;
     ssize_t n = -1;
-    for (uint8_t *at; (at = buf_room(out, 65536)) && (n = read(fd, at, 65536)) > 0;) out->n += (size_t)n;
+    for (uint8_t *at; (at = buf_room(out, MIN((size_t)65536, out->max - out->n))) && (n = read(fd, at, MIN((size_t)65536, out->max - out->n))) > 0;)
+        out->n += (size_t)n;
     close(fd);
     return n == 0 ? ERR_OK : n < 0 ? ERR_IO : ERR_LIMIT;
 }

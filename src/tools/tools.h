@@ -13,6 +13,7 @@
 enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_REACH = 3, EXIT_INTERNAL = 4 };
 
 #define TOOLS_PATH_MAX 1024
+#define TOOLS_FILE_BYTES_MAX (256 * 1024)
 #define TOOLS_ANSWER_BYTES_MAX (64 * 1024 * 1024)
 
 /* tls_make.c: DIR gets ca.pem, cert.pem (with the authority's behind it) and key.pem. names: subjectAltName, "DNS:localhost,IP:127.0.0.1". */

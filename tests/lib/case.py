@@ -69,6 +69,10 @@ class Store:
         case.stores.append(self)
 
     def tillit(self, *args, ok=(0,), **kw):
+        env = {**os.environ}
+        if hasattr(self, "info"):
+            env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"] = self.credentials
+        kw.setdefault("env", env)
         r = subprocess.run([os.path.join(self.build, "tillit"), *args], capture_output=True, text=True, timeout=60, **kw)
         if r.returncode not in ok:
             raise AssertionError(f"tillit {' '.join(args)}: exit {r.returncode}\n{r.stdout}\n{r.stderr}")
