@@ -66,7 +66,6 @@ void step_release(struct gate_request *r, struct recorded *rec, const struct rel
     ASSERT(recorded_durable(rec) || BREAK("release-before-durable"));   /* LAW-1; pair: conn_put_release() */
     ASSERT(says->off + says->len >= says->off && says->off + says->len <= says->size);
     recorded_spend(rec);
-    if (BREAK("release-reuse")) recorded_spend(rec);
     if (!release_ctx.md) {
         enum err e = frame_ctx_init(&release_ctx);
         ASSERT(e == ERR_OK);

@@ -76,6 +76,7 @@ static void take_unsigned(struct gate_request *r)
     while (wire_next_header(&list, &h)) {
         enum s3_unsigned class = s3_unsigned_class(h.name);
         if (class == S3_UNSIGNED_REFUSED && BREAK("unsigned-amz-accepted")) class = S3_UNSIGNED_STORED;
+        if (BREAK("key-of-other-object") && slice_is(h.name, "x-tillit-object")) class = S3_UNSIGNED_NARROWING;
         if (class == S3_UNSIGNED_IGNORED) continue;
         if (class == S3_UNSIGNED_REFUSED) {
             s3_fault_set(&r->fault, S3E_AccessDenied, "There were headers present in the request which were not signed");
@@ -98,7 +99,9 @@ static void take_name(struct gate_request *r)
 {
     struct slice domain = slice_str(r->gate->domain);
     struct slice host = s3_header_value(r->s3.headers, r->s3.header_count, "host");
-    enum s3_error e = s3_split(r->s3.path, host, &domain, domain.n ? 1 : 0, &r->name);
+    struct slice path = r->s3.path;
+    if (BREAK("key-of-other-object") && request_header(r, "x-tillit-object").p) path = request_header(r, "x-tillit-object");
+    enum s3_error e = s3_split(path, host, &domain, domain.n ? 1 : 0, &r->name);
     if (e == S3E_NONE)
         e = s3_op_resolve(r->s3.method, &r->name, r->s3.params, r->s3.param_count, r->headers, r->header_count, &r->op, &r->fault);
     if (e != S3E_NONE) {
