@@ -67,6 +67,13 @@ void flow_on_wantbody(struct flow *f, const struct wire_wantbody *m);
 size_t flow_control_body(struct flow *f, struct slice in, bool end);
 
 /* logs.c */
+struct flow_tile {
+    bool entries;
+    unsigned level;
+    uint64_t number, width;
+};
+/* tile/<L>/<N>[.p/<W>] and tile/entries/<N>[.p/<W>], one spelling each (c2sp.org/tlog-tiles). */
+bool flow_tile_parse(struct slice path, struct flow_tile *t);
 bool flow_log_split(struct slice target, struct slice *capability, struct slice *path);
 void flow_on_logfile(struct flow *f, const struct wire_logfile *m);
 void flow_log_can_write(struct flow *f);

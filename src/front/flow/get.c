@@ -65,6 +65,7 @@ static enum err next_row(struct flow *f)
     }
     const struct flow_get *c = g;
     uint64_t end = c->rel.off + c->rel.len, row_end;
+    if (c->row.plain_size > FRAME_BLOB_BYTES_MAX) return ERR_RANGE;
     if (__builtin_add_overflow(c->row.plain_off, c->row.plain_size, &row_end)) return ERR_RANGE;
     uint64_t from = MAX(c->row.plain_off, c->rel.off), to = MIN(row_end, end);
     if (to < from) return ERR_RANGE;

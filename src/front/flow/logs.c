@@ -35,14 +35,8 @@ void flow_log_end(struct flow *f)
     free(l);
 }
 
-struct tile {
-    bool entries;
-    unsigned level;
-    uint64_t number, width;
-};
-
 /* x001/x234/067[.p/<width>]: groups of three digits, all but the last with an x, no leading zero group. */
-static bool parse_number(struct slice s, struct tile *t)
+static bool parse_number(struct slice s, struct flow_tile *t)
 {
     struct slice group, rest = s;
     unsigned groups = 0;
@@ -69,7 +63,7 @@ static bool parse_number(struct slice s, struct tile *t)
     }
 }
 
-static bool parse_tile(struct slice path, struct tile *t)
+bool flow_tile_parse(struct slice path, struct flow_tile *t)
 {
     struct slice word;
     struct slice rest = slice_cut(path, '/', &word);
@@ -183,8 +177,8 @@ void flow_on_logfile(struct flow *f, const struct wire_logfile *m)
         flow_reply(f, &h, m->text);
         return;
     }
-    struct tile t;
-    if (!parse_tile(f->log_path, &t)) {
+    struct flow_tile t;
+    if (!flow_tile_parse(f->log_path, &t)) {
         not_there(f);
         return;
     }
