@@ -121,7 +121,7 @@ static void seen_twice(uint64_t before, uint64_t after, uint64_t t_after, const 
         assert_true(verify_log_head(&m.read, &r) && verify_log_load(&m.read, &r, NULL, NULL));
         verify_seen_check(&seen, &m.read, &r);
         if (round == 0) assert_int_equal(verify_seen_save(&seen), ERR_OK);
-        assert_found(&r, round ? name : NULL, VERIFY_NOWHERE);
+        assert_found(&r, round ? name : NULL, NULL, VERIFY_NOWHERE);
         verify_seen_close(&seen);
         made_done(&m);
     }
@@ -178,7 +178,7 @@ static void slot_found(const uint64_t *stated, size_t count, uint64_t shown, boo
     }
     h.values = values, h.value_count = count;
     verify_slot_check(&m.read, &h, &slot, &r);
-    assert_found(&r, name, VERIFY_NOWHERE);
+    assert_found(&r, name, NULL, VERIFY_NOWHERE);
     made_done(&m);
 }
 

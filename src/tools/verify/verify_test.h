@@ -128,7 +128,7 @@ static inline void file_put(const char *path, struct slice bytes)
     }
     FILE *f = fopen(path, "wb");
     assert_non_null(f);
-    assert_int_equal(fwrite(bytes.p, 1, bytes.n, f), bytes.n);
+    if (bytes.n > 0) assert_int_equal(fwrite(bytes.p, 1, bytes.n, f), bytes.n);
     assert_int_equal(fclose(f), 0);
 }
 
@@ -219,8 +219,9 @@ static inline void made_done(struct made *m)
 
 /* outcomes ----------------------------------------------------------------------------------------------------------------------- */
 
-/* name NULL: nothing was found. Otherwise a finding of that name at that index (VERIFY_NOWHERE: wherever). Ends the report. */
-static inline void assert_found(struct verify_report *r, const char *name, uint64_t index)
+/* name NULL: nothing was found. Otherwise a finding of that name in that log (NULL: any) at that index (VERIFY_NOWHERE: wherever).
+ * Ends the report. */
+static inline void assert_found(struct verify_report *r, const char *name, const char *log, uint64_t index)
 {
     size_t i;
     json_t *x;
@@ -228,6 +229,7 @@ static inline void assert_found(struct verify_report *r, const char *name, uint6
     json_array_foreach(r->findings, i, x) {
         if (name == NULL) continue;
         bool there = index == VERIFY_NOWHERE || (json_object_get(x, "index") && (uint64_t)json_integer_value(json_object_get(x, "index")) == index);
+        there &= !log || strncmp(json_string_value(json_object_get(x, "where")), log, strlen(log)) == 0;
         ok |= there && strcmp(json_string_value(json_object_get(x, "name")), name) == 0;
     }
     if (!ok) {
@@ -247,7 +249,7 @@ static inline void assert_outcome(struct made *m, const char *name, uint64_t ind
     if (verify_log_head(&m->read, &r)) verify_log_load(&m->read, &r, verify_content_leaf, &c);
     verify_content_done(&c);
     verify_heads_done(&heads);
-    assert_found(&r, name, index);
+    assert_found(&r, name, NULL, index);
 }
 
 #endif
