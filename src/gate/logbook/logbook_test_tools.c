@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The tools of the logbook's tests.
- * Role: tests only. Spec: docs/spec/wal.md
+ * Role: tests only. Trusts: its temporary directory. Spec: docs/spec/wal.md
  */
 #include "gate/logbook/logbook_test.h"
 
