@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""kill -9 of gate, keeper, a worker and nginx's master in turn, at random moments, under a mixed load.
+
+  tests/crash/kill.py [--rounds 200] [--build build] [--seed N] [--threads 6] [--break NAME] [--keep]
+
+After each kill a client of its own asks until it has a 200: that is the time to serve again. At the end the whole store is killed
+once more and started, and then everything that any client was told must be in the log and in the store. The last line is
+`lost N, unrecorded N, unvoided N, p95 N ms`; exit 0 only if these are 0, the log tools find nothing and p95 is at most 1000 ms.
+
+lost: acknowledged, and voided or not there or other bytes. unrecorded: an answer or an effect without its leaf. unvoided: a write
+leaf with neither its effect nor a void.
+"""
+import argparse
+import collections
+import os
+import random
+import signal
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+from crash.load import Load, body_of, judge  # noqa: E402
+from lib.case import Case  # noqa: E402
+
+TARGETS = ["gate", "keeper", "worker", "nginx"]
+P95_MS_MAX = 1000
+BACK_SECONDS_MAX = 20
+QUIET_S = (0.02, 0.6)                   # of load between a store that serves again and the next kill
+
+
+def first_200(load, begin):
+    """Milliseconds from the kill to the first 200, asking again and again on new connections; None after too long."""
+    prober, key = load.prober, load.prober.keys[0]
+    while time.monotonic() - begin < BACK_SECONDS_MAX:
+        put = prober.random.random() < 0.5
+        before = len(prober.journal.lines)
+        if put:
+            prober.serial += 1
+            prober.write("PUT", key, body_of(prober.serial, 1000), [])
+        else:
+            prober.read("GET", key, "GET", prober.path(key), [])
+        new = prober.journal.lines[before:]
+        if new and new[0]["status"] == 200:
+            return (time.monotonic() - begin) * 1000
+    return None
+
+
+def wait_whole(store, name, dead, count):
+    """Until the killed process has its successor, so that each round kills a process that was at work."""
+    end = time.monotonic() + BACK_SECONDS_MAX
+    while time.monotonic() < end:
+        alive = [pid for pid, n in store.pids() if n == name and pid != dead]
+        if len(alive) >= count:
+            return True
+        time.sleep(0.005)
+    return False
+
+
+def percentile(values, part):
+    values = sorted(values)
+    return values[min(len(values) - 1, int(len(values) * part))] if values else float("inf")
+
+
+def run(case, rounds, seed, threads=6, say=print, targets=TARGETS, breaks=()):
+    """Gives (verdict, {target: [ms, ...]}); a kill that nobody recovers from is in verdict.other."""
+    chance = random.Random(seed)
+    store = case.store()
+    load = Load(store, "kill-bucket", threads, seed)
+    load.prober.write("PUT", load.prober.keys[0], body_of(load.prober.serial, 1000), [])
+    if breaks:
+        store.breaks(*breaks)
+    load.start()
+    times, faults = collections.defaultdict(list), []
+    order = []
+    for i in range(rounds):
+        if not order:
+            order = chance.sample(targets, len(targets))
+        target = order.pop()
+        time.sleep(chance.uniform(*QUIET_S))
+        victims = store.pids(target)
+        if not victims:
+            faults.append(f"round {i}: no {target} to kill")
+            break
+        pid = chance.choice(victims)[0]
+        begin = time.monotonic()
+        os.kill(pid, signal.SIGKILL)
+        ms = first_200(load, begin)
+        if ms is None:
+            faults.append(f"round {i}: no 200 within {BACK_SECONDS_MAX} s of killing {target}\n" + store.log_tail(30))
+            break
+        times[target].append(ms)
+        if not wait_whole(store, target, pid, len(victims)):
+            faults.append(f"round {i}: {target} is not started again\n" + store.log_tail(30))
+            break
+        if ms > P95_MS_MAX or (i + 1) % 20 == 0:
+            say(f"round {i + 1}: {target} back in {ms:.0f} ms, {len(load.told)} answers, {load.unsure} unsure", file=sys.stderr, flush=True)
+    load.stop()
+    if breaks:
+        store.breaks()
+    store.kill_all()
+    store.start()
+    verdict = judge(store, load)
+    verdict.other += faults
+    say(f"{len(load.told)} answers, {load.unsure} requests without a sure answer, "
+        + ", ".join(f"{t} killed {len(times[t])} times (p50 {percentile(times[t], 0.5):.0f} ms, most {max(times[t], default=0):.0f} ms)" for t in targets),
+        file=sys.stderr, flush=True)
+    return verdict, times
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--rounds", type=int, default=200)
+    p.add_argument("--build", default=os.path.join(HERE, "..", "..", "build"))
+    p.add_argument("--seed", type=int, default=int(time.time()))
+    p.add_argument("--threads", type=int, default=6)
+    p.add_argument("--break", dest="breaks", action="append", default=[], help="with this break of the test build on: must not end clean")
+    p.add_argument("--keep", action="store_true", help="leave the store's directory")
+    a = p.parse_args()
+    print(f"seed {a.seed}, {a.rounds} rounds", file=sys.stderr)
+    case = Case("make-kill", os.path.abspath(a.build), a.keep)
+    try:
+        verdict, times = run(case, a.rounds, a.seed, a.threads, breaks=a.breaks)
+        for line in verdict.lines():
+            print(line, file=sys.stderr)
+        p95 = percentile([ms for t in times.values() for ms in t], 0.95)
+        short = [t for t in TARGETS if len(times[t]) < a.rounds // len(TARGETS)]
+        if short:
+            print(f"too few kills of {', '.join(short)}", file=sys.stderr)
+        if not verdict.clean and a.keep:
+            print(f"left in {case.dir}", file=sys.stderr)
+        print(f"lost {len(verdict.lost)}, unrecorded {len(verdict.unrecorded)}, unvoided {len(verdict.unvoided)}, p95 {p95:.0f} ms")
+        return 0 if verdict.clean and p95 <= P95_MS_MAX and not short else 1
+    finally:
+        case.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kill -9 under load, the short form of `make kill`; and that its judge would notice."""
+from crash.kill import run
+from lib.case import limit, rows
+
+
+@rows("P12.04", partly={"P12.04": "no scrub; power cut in the fault engine only"})
+@limit(180)
+def test_nothing_acknowledged_is_lost(t):
+    """gate, keeper, a worker and nginx's master die at random moments; what clients were told is in the log and in the store."""
+    verdict, times = run(t, rounds=8, seed=20, say=lambda *a, **k: None)
+    assert verdict.clean, "\n".join(verdict.lines())
+    assert sum(map(len, times.values())) == 8
+    assert max(ms for x in times.values() for ms in x) < 10_000, times
+
+
+@limit(180)
+def test_a_store_that_forgets_its_voids_is_noticed(t):
+    """The same with refused writes that get no void: the judge counts them."""
+    verdict, _ = run(t, rounds=6, seed=21, say=lambda *a, **k: None, targets=["keeper"], breaks=["void-skipped"])
+    assert verdict.unvoided, "a store without voids ended clean"
