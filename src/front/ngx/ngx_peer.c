@@ -41,6 +41,11 @@ static void peer_lost(struct tl_peer *p)
     peer_later(p);
 }
 
+static void wait_writable(struct tl_peer *p)
+{
+    if (!p->c->write->active && ngx_add_event(p->c->write, NGX_WRITE_EVENT, NGX_CLEAR_EVENT) != NGX_OK) peer_lost(p);
+}
+
 static void peer_flush(struct tl_peer *p)
 {
     struct flow_piece piece[FLOW_PIECES_MAX];
@@ -58,11 +63,16 @@ static void peer_flush(struct tl_peer *p)
         if (sent < 0) {
             if (ngx_errno == NGX_EINTR) continue;
             if (ngx_errno != NGX_EAGAIN) peer_lost(p);
+            else wait_writable(p);
             return;
         }
         flow_queue_sent(&tl.flow, &p->flow->out, (size_t)sent);
-        if ((size_t)sent < all) return;            /* the write event comes when there is room */
+        if ((size_t)sent == all) continue;
+        wait_writable(p);
+        return;
     }
+    /* Watched only while blocked: on a unix socket every read of the peer would wake us for room that nobody needs. */
+    if (p->c && p->c->write->active) ngx_del_event(p->c->write, NGX_WRITE_EVENT, 0);
 }
 
 static void flush_handler(ngx_event_t *ev) { peer_flush(ev->data); }
@@ -139,7 +149,7 @@ static void peer_connect(struct tl_peer *p)
     c->read->log = c->write->log = c->log;
     c->read->handler = read_handler;
     c->write->handler = write_handler;
-    if (ngx_add_conn(c) != NGX_OK) {
+    if (ngx_add_event(c->read, NGX_READ_EVENT, NGX_CLEAR_EVENT) != NGX_OK) {
         ngx_close_connection(c);
         ngx_free(p->in);
         p->in = NULL;

@@ -508,7 +508,7 @@ def test_aborts_at_random_moments_leave_a_working_front(r):
 
     def one(seed):
         rnd = random.Random(seed)
-        for _ in range(25):
+        for _ in range(int(os.environ.get("FRONT_ABORTS", "25"))):
             try:
                 s = r.socket(tls=rnd.random() < 0.3)
                 if rnd.random() < 0.5:
