@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Tests of the gate's tables and of entries: holds, recent writes, repeats, sealed parts.
+ * Role: tests of hold.c, recent.c, repeat.c, entry.c, command.c. Trusts: nothing. Law: 2. Spec: docs/spec/entry.md, docs/spec/order.md
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+
+#include "gate/entry.h"
+#include "gate/hold.h"
+#include "gate/recent.h"
+#include "gate/repeat.h"
+
+/* holds ------------------------------------------------------------------------------------------------------------------ */
+
+static unsigned got_yes, got_no;
+static void got(struct hold_wait *w, bool yes)
+{
+    (void)w;
+    *(yes ? &got_yes : &got_no) += 1;
+}
+
+static const uint8_t scope[ID_BYTES] = {1}, other[ID_BYTES] = {2};
+
+static void a_hold_goes_to_the_next_in_line(void **state)
+{
+    (void)state;
+    struct loop *l = loop_new();
+    struct holds *t = holds_new(l);
+    struct hold_wait a = {.got = got}, b = {.got = got}, c = {.got = got}, d = {.got = got};
+    got_yes = got_no = 0;
+    assert_int_equal(hold_take(t, scope, SLICE_LIT("k"), &a), HOLD_TAKEN);
+    assert_int_equal(hold_take(t, scope, SLICE_LIT("k"), &b), HOLD_WAITING);
+    assert_int_equal(hold_take(t, scope, SLICE_LIT("k"), &c), HOLD_WAITING);
+    assert_int_equal(hold_take(t, other, SLICE_LIT("k"), &d), HOLD_TAKEN);
+    assert_int_equal(holds_count(t), 2);
+    hold_release(&a);
+    assert_true(hold_is_held(&b) && !hold_is_held(&c) && got_yes == 1);
+    hold_release(&c);                              /* gives up waiting */
+    hold_release(&b);
+    hold_release(&d);
+    assert_int_equal(holds_count(t), 0);
+    assert_int_equal(got_yes, 1);
+    hold_release(&a);                              /* idle: nothing happens */
+    holds_free(t);
+    loop_free(l);
+}
+
+static void waiting_ends_after_its_time(void **state)
+{
+    (void)state;
+    struct loop *l = loop_new();
+    struct holds *t = holds_new(l);
+    struct hold_wait a = {.got = got}, b = {.got = got};
+    got_yes = got_no = 0;
+    assert_int_equal(hold_take(t, scope, SLICE_LIT("k"), &a), HOLD_TAKEN);
+    assert_int_equal(hold_take(t, scope, SLICE_LIT("k"), &b), HOLD_WAITING);
+    uint64_t from = clock_mono_ms();
+    while (got_no == 0 && clock_mono_ms() - from < HOLD_WAIT_MS + 1000) loop_turn(l, 50);
+    assert_int_equal(got_no, 1);
+    assert_true(clock_mono_ms() - from >= HOLD_WAIT_MS - 50);
+    hold_release(&a);
+    assert_int_equal(got_yes, 0);
+    holds_free(t);
+    loop_free(l);
+}
+
+static void so_many_holds_and_not_one_more(void **state)
+{
+    (void)state;
+    struct loop *l = loop_new();
+    struct holds *t = holds_new(l);
+    struct hold_wait *w = calloc(HOLDS_MAX + 1, sizeof *w);
+    uint8_t key[4];
+    for (uint32_t i = 0; i < HOLDS_MAX; i++) {
+        put_be32(key, i);
+        w[i].got = got;
+        assert_int_equal(hold_take(t, scope, slice_of(key, 4), &w[i]), HOLD_TAKEN);
+    }
+    put_be32(key, HOLDS_MAX);
+    assert_int_equal(hold_take(t, scope, slice_of(key, 4), &w[HOLDS_MAX]), HOLD_FULL);
+    hold_release(&w[7]);
+    assert_int_equal(hold_take(t, scope, slice_of(key, 4), &w[HOLDS_MAX]), HOLD_TAKEN);
+    for (uint32_t i = 0; i <= HOLDS_MAX; i++) hold_release(&w[i]);
+    assert_int_equal(holds_count(t), 0);
+    free(w);
+    holds_free(t);
+    loop_free(l);
+}
+
+/* recent writes, repeats ---------------------------------------------------------------------------------------------------- */
+
+static void a_read_passes_only_when_nothing_was_written_since(void **state)
+{
+    (void)state;
+    struct recent *r = recent_new(keys_rng());
+    uint32_t a = recent_slot(r, scope, SLICE_LIT("a")), b = recent_slot(r, scope, SLICE_LIT("b"));
+    assert_int_equal(a, recent_slot(r, scope, SLICE_LIT("a")));
+    uint64_t sent = recent_now(r);
+    assert_int_equal(recent_ask(r, a, sent), RECENT_CLEAR);
+    recent_appended(r, a);
+    assert_int_equal(recent_ask(r, a, sent), RECENT_UNSETTLED);
+    assert_int_equal(recent_ask(r, a, recent_now(r)), RECENT_UNSETTLED);
+    recent_settled(r, a);
+    assert_int_equal(recent_ask(r, a, sent), RECENT_SINCE);
+    assert_int_equal(recent_ask(r, a, recent_now(r)), RECENT_CLEAR);
+    if (a != b) assert_int_equal(recent_ask(r, b, sent), RECENT_CLEAR);
+    recent_free(r);
+}
+
+static void repeats_of_writes_are_counted_exactly(void **state)
+{
+    (void)state;
+    struct repeats *r = repeats_new(keys_rng());
+    uint8_t (*sig)[HASH_BYTES] = calloc(5000, HASH_BYTES);
+    for (unsigned i = 0; i < 5000; i++) rng_fill(keys_rng(), sig[i], HASH_BYTES);
+    for (unsigned round = 1; round <= 3; round++)
+        for (unsigned i = 0; i < 5000; i++) assert_int_equal(repeat_count(r, sig[i], true, 1000000 + round), round);
+    assert_int_equal(repeat_count(r, sig[0], true, 1000000 + 2 * GATE_REPEAT_MS + 10), 1);   /* let go after its time */
+    assert_int_equal(repeat_count(r, sig[1], false, 1000000), 1);
+    assert_int_equal(repeat_count(r, sig[1], false, 1000000), 2);
+    free(sig);
+    repeats_free(r);
+}
+
+/* entries -------------------------------------------------------------------------------------------------------------------- */
+
+struct sealed {
+    struct keys_ctx *c;
+    struct ledger_hash h;
+    struct secret bucket_key, tenant_key;
+    struct entry_place place;
+    struct entry e;
+    struct buf out;
+};
+static const uint8_t tenant[ID_BYTES] = {9};
+
+static void seal(struct sealed *s)
+{
+    memset(s, 0, sizeof *s);
+    s->c = keys_ctx_new();
+    assert_int_equal(ledger_hash_init(&s->h), ERR_OK);
+    assert_int_equal(keys_new(keys_rng(), &s->bucket_key), ERR_OK);
+    assert_int_equal(keys_new(keys_rng(), &s->tenant_key), ERR_OK);
+    s->place = (struct entry_place){.tenant = tenant, .bucket = scope, .key = SLICE_LIT("key")};
+    s->e = (struct entry){.index = 42, .row_count = 2, .facts = {.size = 7, .mtime_ms = 5, .etag = "abc", .etag_n = 3, .sum = 4, .sum_n = 4}};
+    s->e.row[0].plain_size = 3;
+    s->e.row[1].plain_size = 4;
+    s->e.row[1].blob[0] = 8;
+    assert_int_equal(secret_new(&s->e.keys, 2 * KEYS_BYTES), ERR_OK);
+    s->e.keys.p[33] = 77;
+    buf_init(&s->out, ENTRY_BYTES_MAX);
+    assert_int_equal(entry_seal(s->c, &s->h, keys_rng(), &s->bucket_key, &s->tenant_key, &s->place, &s->e, SLICE_LIT("meta"), &s->out), ERR_OK);
+}
+
+static void unseal(struct sealed *s)
+{
+    secret_done(&s->bucket_key);
+    secret_done(&s->tenant_key);
+    entry_done(&s->e);
+    buf_done(&s->out);
+    ledger_hash_done(&s->h);
+    keys_ctx_free(s->c);
+}
+
+static enum err open_at(struct sealed *s, const struct entry_place *p, struct slice bytes, struct entry *e, struct buf *meta)
+{
+    buf_reset(meta);
+    TRY(entry_parse(bytes, e));
+    return entry_open_all(s->c, &s->h, &s->bucket_key, &s->tenant_key, p, e, meta);
+}
+
+static void an_entry_opens_in_its_own_place_only(void **state)
+{
+    (void)state;
+    struct sealed s;
+    struct entry e = {0};
+    AUTO(buf) struct buf meta = BUF_INIT(100);
+    seal(&s);
+    assert_int_equal(open_at(&s, &s.place, buf_slice(&s.out), &e, &meta), ERR_OK);
+    assert_int_equal(e.index, 42);
+    assert_int_equal(e.facts.size, 7);
+    assert_int_equal(e.row[1].plain_size, 4);
+    assert_int_equal(e.keys.p[33], 77);
+    assert_true(slice_is(buf_slice(&meta), "meta"));
+    struct entry_place elsewhere = s.place;
+    elsewhere.key = SLICE_LIT("other");
+    assert_int_equal(open_at(&s, &elsewhere, buf_slice(&s.out), &e, &meta), ERR_CORRUPT);
+    elsewhere = s.place;
+    elsewhere.bucket = other;
+    assert_int_equal(open_at(&s, &elsewhere, buf_slice(&s.out), &e, &meta), ERR_CORRUPT);
+    elsewhere = s.place;
+    elsewhere.tenant = other;
+    assert_int_equal(open_at(&s, &elsewhere, buf_slice(&s.out), &e, &meta), ERR_CORRUPT);
+    s.out.p[9]++;                                  /* leaf index: an older version put in a newer one's place */
+    assert_int_equal(open_at(&s, &s.place, buf_slice(&s.out), &e, &meta), ERR_CORRUPT);
+    entry_done(&e);
+    unseal(&s);
+}
+
+static void an_entry_cut_or_changed_anywhere_is_refused(void **state)
+{
+    (void)state;
+    struct sealed s;
+    struct entry e = {0};
+    AUTO(buf) struct buf meta = BUF_INIT(100);
+    seal(&s);
+    for (size_t n = 0; n < s.out.n; n++) assert_int_not_equal(open_at(&s, &s.place, slice_of(s.out.p, n), &e, &meta), ERR_OK);
+    size_t order = 10, rows = 19, rows_end = rows + 2 * 24;
+    for (size_t i = 0; i < s.out.n; i++) {
+        s.out.p[i] ^= 0x40;
+        bool clear = (i >= order && i < order + 8) || (i >= rows && i < rows_end);   /* the keeper's own numbers; blobs are bound by their keys */
+        enum err got_err = open_at(&s, &s.place, buf_slice(&s.out), &e, &meta);
+        if (!clear) assert_int_not_equal(got_err, ERR_OK);
+        s.out.p[i] ^= 0x40;
+    }
+    buf_put_u8(&s.out, 0);
+    assert_int_not_equal(open_at(&s, &s.place, buf_slice(&s.out), &e, &meta), ERR_OK);
+    entry_done(&e);
+    unseal(&s);
+}
+
+static void parts_of_two_entries_do_not_fit_together(void **state)
+{
+    (void)state;
+    struct sealed s;
+    struct entry e = {0}, f = {0};
+    AUTO(buf) struct buf two = BUF_INIT(ENTRY_BYTES_MAX), mixed = BUF_INIT(ENTRY_BYTES_MAX), meta = BUF_INIT(100);
+    seal(&s);
+    /* The same place, another meta: only the keybox can tell that it is not its own. */
+    assert_int_equal(entry_seal(s.c, &s.h, keys_rng(), &s.bucket_key, &s.tenant_key, &s.place, &s.e, SLICE_LIT("atem"), &two), ERR_OK);
+    assert_int_equal(entry_parse(buf_slice(&s.out), &e), ERR_OK);
+    assert_int_equal(entry_parse(buf_slice(&two), &f), ERR_OK);
+    buf_put(&mixed, s.out.p, (size_t)(e.facts_sealed.p - s.out.p) - 2);
+    buf_put_lp16(&mixed, e.facts_sealed);
+    buf_put_lp16(&mixed, f.meta_sealed);
+    buf_put_lp16(&mixed, e.keybox_sealed);
+    assert_int_equal(open_at(&s, &s.place, buf_slice(&mixed), &e, &meta), ERR_CORRUPT);
+    entry_done(&e);
+    unseal(&s);
+}
+
+static void facts_of_a_scanned_row_open_without_the_row_count(void **state)
+{
+    (void)state;
+    struct sealed s;
+    struct entry e = {0};
+    struct entry_facts f;
+    seal(&s);
+    assert_int_equal(entry_parse(buf_slice(&s.out), &e), ERR_OK);
+    assert_int_equal(entry_open_facts_listed(s.c, &s.bucket_key, &s.place, e.facts_sealed, 42, &f), ERR_OK);
+    assert_int_equal(f.size, 7);
+    assert_int_equal(entry_open_facts_listed(s.c, &s.bucket_key, &s.place, e.facts_sealed, 41, &f), ERR_CORRUPT);
+    unseal(&s);
+}
+
+static void commands_have_the_bytes_of_the_specification(void **state)
+{
+    (void)state;
+    AUTO(buf) struct buf b = BUF_INIT(1000), hex = BUF_INIT(2000);
+    command_begin(&b, COMMAND_DELETE, 0x0102);
+    command_key(&b, scope, SLICE_LIT("k"), COMMAND_GUARD_ABSENT, 3);
+    buf_put_hex(&hex, buf_slice(&b));
+    buf_put_u8(&hex, 0);
+    assert_string_equal((char *)hex.p, "01" "02" "0000000000000102" "01000000000000000000000000000000" "0001" "6b" "ffffffffffffffff" "0000000000000003");
+    buf_reset(&b);
+    buf_reset(&hex);
+    command_begin(&b, COMMAND_PURGE, 1);
+    command_purge(&b, 2, 1);
+    buf_put(&b, other, ID_BYTES);
+    buf_put_hex(&hex, buf_slice(&b));
+    buf_put_u8(&hex, 0);
+    assert_string_equal((char *)hex.p, "01" "05" "0000000000000001" "0000000000000002" "0001" "02000000000000000000000000000000");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_hold_goes_to_the_next_in_line),
+        cmocka_unit_test(waiting_ends_after_its_time),
+        cmocka_unit_test(so_many_holds_and_not_one_more),
+        cmocka_unit_test(a_read_passes_only_when_nothing_was_written_since),
+        cmocka_unit_test(repeats_of_writes_are_counted_exactly),
+        cmocka_unit_test(an_entry_opens_in_its_own_place_only),
+        cmocka_unit_test(an_entry_cut_or_changed_anywhere_is_refused),
+        cmocka_unit_test(parts_of_two_entries_do_not_fit_together),
+        cmocka_unit_test(facts_of_a_scanned_row_open_without_the_row_count),
+        cmocka_unit_test(commands_have_the_bytes_of_the_specification),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
