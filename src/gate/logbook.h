@@ -13,7 +13,7 @@
  * Published is what is written to the flat files (durable in the WAL already), flushed what is synced there: flushed moves only when a
  * WAL file is full, published within PUBLISH_MS.
  *
- * The two threads start in logbook_open(): a seccomp filter set later must be set with TSYNC (or before).
+ * The two threads start in logbook_open(): enter the jail before it, because walls that one thread puts up later do not hold the others.
  * Threads: every function from the loop's thread. Ownership: slices are copied before the call returns.
  */
 #ifndef TILLIT_GATE_LOGBOOK_H
