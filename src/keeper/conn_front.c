@@ -3,7 +3,7 @@
  * Role: front -> here -> stage, read.
  * Trusts: nothing. Distrusts: fronts: wire.def drops a front's FIND, SCAN, APPLY or GRANT with its connection before it comes
  *   here; a STAGE without a grant waits a second for one that may be on its way from the gate, then costs the connection.
- * Law: 2
+ * Law: 2 (LAW-2 is enforced at on_frame and stage_data)
  * Spec: docs/spec/wire.md
  */
 #include "keeper/keeper.h"

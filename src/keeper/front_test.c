@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * front_test: what a front that was taken over gets from the keeper: nothing, and its connection closed (attacks 21 and 22).
  * Role: unit tests over socket pairs.
- * Law: 2
+ * Law: LAW-2: nothing is changed without a command from the gate
  * Spec: docs/spec/wire.md
  */
 #include "keeper/keeper_test.h"

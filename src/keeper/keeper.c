@@ -109,7 +109,8 @@ void keeper_stop(struct keeper *k) {
     if (k->gate != NULL) wire_conn_close(k->gate);
     struct list *n;
     for (n = k->fronts.next; n != &k->fronts; n = n->next) wire_conn_close(container_of(n, struct front, node)->conn);
-    while (k->gate != NULL || !list_empty(&k->fronts)) (void)loop_turn(k->loop, 0);
+    /* A loop that was stopped turns no more: then the process ends and takes its connections with it. */
+    while ((k->gate != NULL || !list_empty(&k->fronts)) && loop_turn(k->loop, 0)) continue;
     while (!list_empty(&k->stage_list)) {
         /* Files stay: sealed ones wait for the next start's re-sends, torn ones are swept there. */
         struct stage *s = container_of(k->stage_list.next, struct stage, node);

@@ -225,9 +225,4 @@ void keeper_stop(struct keeper *k);               /* settles the running batch, 
 /* WIRE_READY_* */
 uint8_t keeper_open_index(struct keeper *k, const uint8_t key[HASH_BYTES], char *message, size_t message_n);
 
-/* jail.c: see there */
-MUST_USE enum err jail_enter(const char *const *rw_paths, const char *const *ro_paths, const int *syscalls, size_t syscall_count);
-MUST_USE enum err jail_keeper(const char *keeper_dir, const char *run_dir);
-void jail_hide(void);                             /* no core files, not dumpable, dies with its parent */
-
 #endif

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * keeper_rig: see keeper_test.h.
  * Role: tests only.
+ * Trusts: the test. Distrusts: the keeper's answers: each is decoded and compared.
  * Spec: docs/spec/wire.md, docs/spec/entry.md
  */
 #include "keeper/keeper_test.h"
 
 #include <errno.h>
+#include <ftw.h>
 
 const uint8_t rig_log[ID_BYTES] = "log............";
 const uint8_t rig_bucket[ID_BYTES] = "bucket.........";
@@ -139,12 +141,33 @@ void rig_halt(struct rig *r) {
     loop_free(r->loop);
 }
 
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw) {
+    (void)st;
+    (void)kind;
+    (void)ftw;
+    return remove(path);
+}
+
 void rig_close(struct rig *r) {
     rig_halt(r);
-    char command[128];
-    (void)snprintf(command, sizeof command, "/bin/rm -rf %s", r->dir);
-    FILE *f = popen(command, "r");
-    assert_true(f != NULL && pclose(f) == 0);
+    assert_int_equal(nftw(r->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+static unsigned counted;
+static int count_one(const char *path, const struct stat *st, int kind, struct FTW *ftw) {
+    (void)path;
+    (void)st;
+    (void)ftw;
+    if (kind == FTW_F) counted++;
+    return 0;
+}
+
+unsigned rig_files(const struct rig *r, const char *below) {
+    char path[128];
+    counted = 0;
+    (void)snprintf(path, sizeof path, "%s/%s", r->dir, below);
+    assert_int_equal(nftw(path, count_one, 16, FTW_PHYS), 0);
+    return counted;
 }
 
 /* blobs --------------------------------------------------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * keeper_test: what the keeper does with its gate's commands, and what it does when a batch fails.
  * Role: unit tests over socket pairs, mem engine unless a restart is asked for.
- * Law: 2
+ * Law: LAW-2: what no command asks for does not change
  * Spec: docs/spec/entry.md; DESIGN rules 1, 2, 7, 9, 10, 11, 12
  */
 #include "keeper/keeper_test.h"
@@ -13,16 +13,6 @@
 #define LARGE (BLOB_PACK_BYTES_MAX + 300000u)
 
 static const struct store_engine *const mem = &store_engine_mem;
-
-static unsigned files_in(const struct rig *r, const char *below) {
-    char command[256];
-    unsigned n = 0;
-    (void)snprintf(command, sizeof command, "find %s/%s -type f | wc -l", r->dir, below);
-    FILE *f = popen(command, "r");
-    assert_int_equal(fscanf(f, "%u", &n), 1);
-    (void)pclose(f);
-    return n;
-}
 
 static void settle_io(struct rig *r) {
     for (int i = 0; i < 40; i++) rig_turn(r, 2);
@@ -47,8 +37,8 @@ static void what_is_put_is_found_and_read_back(void **state) {
     }
     assert_int_equal(rig_find(&r, "nothing", false, NULL), ABSENT);
     settle_io(&r);
-    assert_int_equal(files_in(&r, "stage"), 0);
-    assert_int_equal(files_in(&r, "blobs"), 1);
+    assert_int_equal(rig_files(&r, "stage"), 0);
+    assert_int_equal(rig_files(&r, "blobs"), 1);
     assert_int_equal(r.k.stage_bytes, 0);
     assert_int_equal(map_count(r.k.stages), 0);
     buf_done(&at);
@@ -177,8 +167,7 @@ static void a_front_that_dies_does_not_take_a_claimed_blob_along(void **state) {
     command_put(&c, "a", 0, ABSENT, 1000, &b);
     store_mem_fail(r.k.store, 1, false, 2); /* keeps the batch running while the front goes */
     rig_send_apply(&r, 0, &c);
-    close(r.front.fd);
-    r.front.fd = -1;
+    peer_done(&r.front);
     assert_int_equal(rig_outcome(&r, 0), WIRE_SETTLED_DONE);
     settle_io(&r);
     peer_front(&r, &r.front);
@@ -197,12 +186,11 @@ static void what_a_dead_front_left_unclaimed_is_dropped(void **state) {
     rig_open(&r, mem);
     struct blob small = rig_staged(&r, 20);
     struct blob large = rig_staged(&r, LARGE);
-    assert_int_equal(files_in(&r, "blobs"), 1);
-    close(r.front.fd);
-    r.front.fd = -1;
+    assert_int_equal(rig_files(&r, "blobs"), 1);
+    peer_done(&r.front);
     settle_io(&r);
     assert_int_equal(map_count(r.k.stages), 0);
-    assert_int_equal(files_in(&r, "blobs"), 0);
+    assert_int_equal(rig_files(&r, "blobs"), 0);
     assert_int_equal(rig_put(&r, "a", ABSENT, &small), WIRE_SETTLED_REFUSED);
     assert_int_equal(rig_put(&r, "a", ABSENT, &large), WIRE_SETTLED_REFUSED);
     rig_close(&r);
@@ -233,11 +221,11 @@ static void bytes_go_only_after_the_batch_that_released_them_is_synced(void **st
     rig_send_apply(&r, r.index, &c);
     for (int i = 0; i < 50; i++) rig_turn(&r, 2); /* less than two KEEPER_REOPEN_MS */
     assert_true(r.k.down);
-    assert_int_equal(files_in(&r, "blobs"), 1);
+    assert_int_equal(rig_files(&r, "blobs"), 1);
     assert_int_equal(rig_read(&r, &at, 0, 1000), WIRE_DATA_OK);
     assert_int_equal(rig_outcome(&r, r.index++), WIRE_SETTLED_DONE);
     settle_io(&r);
-    assert_int_equal(files_in(&r, "blobs"), 0);
+    assert_int_equal(rig_files(&r, "blobs"), 0);
     assert_int_equal(rig_find(&r, "file", true, NULL), ABSENT);
     struct store_iter *it = store_iter_open(r.k.store, NULL, STORE_BLOBS, SLICE_LIT("\xff"));
     store_iter_seek(r.k.store, it, SLICE_LIT("\0"));
@@ -478,12 +466,12 @@ static void sealed_blobs_outlive_a_restart_until_all_is_settled(void **state) {
     assert_int_equal(rig_put(&r, "small", ABSENT, &small), WIRE_SETTLED_DONE);
     rig_halt(&r);
     rig_start(&r, &store_engine_rocksdb);
-    assert_int_equal(files_in(&r, "blobs"), 3);
+    assert_int_equal(rig_files(&r, "blobs"), 3);
     assert_int_equal(rig_put(&r, "late", ABSENT, &late), WIRE_SETTLED_DONE);
     PEER_SEND(&r.gate, settledall, 0, .unused = 0);
     settle_io(&r);
-    assert_int_equal(files_in(&r, "blobs"), 2);
-    assert_int_equal(files_in(&r, "stage"), 0);
+    assert_int_equal(rig_files(&r, "blobs"), 2);
+    assert_int_equal(rig_files(&r, "stage"), 0);
     assert_int_equal(rig_put(&r, "orphan", ABSENT, &orphan), WIRE_SETTLED_REFUSED);
     static const char *const names[] = {"now", "late", "small"};
     struct buf at = BUF_INIT(64);
@@ -495,7 +483,7 @@ static void sealed_blobs_outlive_a_restart_until_all_is_settled(void **state) {
     small = rig_staged(&r, 5000);
     assert_int_equal(rig_put(&r, "small2", ABSENT, &small), WIRE_SETTLED_DONE);
     assert_int_equal(rig_read(&r, &at, 0, 5000), WIRE_DATA_OK);
-    assert_int_equal(files_in(&r, "packs"), 1);
+    assert_int_equal(rig_files(&r, "packs"), 1);
     buf_done(&at);
     rig_close(&r);
 }

@@ -77,5 +77,6 @@ uint8_t rig_purge(struct rig *r, uint64_t before);
 uint64_t rig_find(struct rig *r, const char *key, bool grave, struct buf *location);
 uint8_t rig_read(struct rig *r, const struct buf *location, uint64_t off, uint32_t len);  /* WIRE_DATA_*; checks the pattern */
 uint8_t rig_pattern(uint64_t at);
+unsigned rig_files(const struct rig *r, const char *below);         /* regular files under it */
 
 #endif

@@ -5,10 +5,10 @@
  * Law: 2
  * Spec: ARCHITECTURE.md
  */
+#include "jail/jail.h"
 #include "keeper/keeper.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
@@ -56,9 +56,17 @@ static bool make_dir(const char *path, mode_t mode) {
     return false;
 }
 
-static bool take_uid(int uid) {
-    if (uid < 0 || geteuid() != 0) return true;
-    return setgroups(0, NULL) == 0 && setgid((gid_t)uid) == 0 && setuid((uid_t)uid) == 0;
+/* run/ may be read for the file that names breaks; a release build never asks for it. */
+static enum err enter_jail(const struct args *a, const char *keeper_dir, const char *run_dir) {
+    struct jail_state walls;
+    const char *const read_write[] = {keeper_dir, NULL};
+    const char *const read_only[] = {run_dir, NULL};
+    /* A directory made just now, by a keeper that was started alone, is root's until here. */
+    if (a->uid > 0 && geteuid() == 0 && chown(keeper_dir, (uid_t)a->uid, (gid_t)a->uid) != 0) return ERR_IO;
+    const struct jail j = {.uid = a->uid > 0 ? (uid_t)a->uid : 0, .read_write = read_write, .read_only = read_only, .memory_lock = true};
+    TRY(jail_enter(&j, &walls));
+    log_line(walls.landlock_abi == 0 ? LOG_WARN : LOG_INFO, "jail", "landlock_abi=%d seccomp=%d", walls.landlock_abi, walls.seccomp);
+    return ERR_OK;
 }
 
 static void stop(void *ctx, int sig) {
@@ -76,6 +84,7 @@ int main(int argc, char **argv) {
     char keeper_dir[PATH_CHARS_MAX];
     char run_dir[PATH_CHARS_MAX];
     char path[PATH_CHARS_MAX];
+    jail_early();
     /* config */
     if (!parse(argc, argv, &a)) return usage();
     (void)umask(0);
@@ -102,16 +111,10 @@ int main(int argc, char **argv) {
         (void)fprintf(stderr, "tillit-keeper: cannot listen below %s/keeper: %s\n", run_dir, strerror(errno));
         return 3;
     }
-    bool owned = a.uid < 0 || geteuid() != 0 || chown(keeper_dir, (uid_t)a.uid, (gid_t)a.uid) == 0;
-    if (!owned || !take_uid(a.uid)) {
-        (void)fprintf(stderr, "tillit-keeper: cannot take on uid %d: %s\n", a.uid, strerror(errno));
-        return 4;
-    }
     (void)OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_LOAD_CONFIG, NULL); /* reads files: before the jail */
     /* jail */
-    jail_hide();
-    if (jail_keeper(keeper_dir, run_dir) != ERR_OK) {
-        (void)fprintf(stderr, "tillit-keeper: the jail cannot be entered: %s\n", strerror(errno));
+    if (enter_jail(&a, keeper_dir, run_dir) != ERR_OK) {
+        (void)fprintf(stderr, "tillit-keeper: the jail cannot be entered as uid %d: %s\n", a.uid, strerror(errno));
         return 4;
     }
     /* peers */

@@ -60,7 +60,7 @@ static void give_credit(struct stage *s) {
 static void memory_freed(struct keeper *k, size_t n) {
     ASSERT(k->stage_bytes >= n);
     k->stage_bytes -= n;
-    while (k->stage_bytes <= KEEPER_STAGE_MEMORY_BYTES_MAX && !list_empty(&k->credit_waiting)) {
+    while (!k->stopping && k->stage_bytes <= KEEPER_STAGE_MEMORY_BYTES_MAX && !list_empty(&k->credit_waiting)) {
         struct stage *s = container_of(k->credit_waiting.next, struct stage, waiting);
         list_del(&s->waiting);
         send_credit(s, taken_of(s));
