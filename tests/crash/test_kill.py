@@ -19,3 +19,10 @@ def test_a_store_that_forgets_its_voids_is_noticed(t):
     """The same with refused writes that get no void: the judge counts them."""
     verdict, _ = run(t, rounds=6, seed=21, say=lambda *a, **k: None, targets=["keeper"], breaks=["void-skipped"])
     assert verdict.unvoided, "a store without voids ended clean"
+
+
+@limit(180)
+def test_a_gate_that_answers_too_early_is_noticed(t):
+    """The same with answers before their record is durable: the judge names answers that the log does not know."""
+    verdict, _ = run(t, rounds=4, seed=22, say=lambda *a, **k: None, targets=["gate"], breaks=["release-before-durable", "wal-sync-delay-ms=30"])
+    assert verdict.unrecorded, "a store that answers too early ended clean"
