@@ -488,6 +488,25 @@ static void sealed_blobs_outlive_a_restart_until_all_is_settled(void **state) {
     rig_close(&r);
 }
 
+/* The process ends on SIGTERM with its peers still connected: a stopped loop turns no more, and nothing may wait for it. */
+static void a_stopped_loop_does_not_keep_the_keeper_from_ending(void **state) {
+    (void)state;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct rig r;
+        (void)alarm(10);
+        rig_open(&r, mem);
+        loop_stop(r.loop);
+        keeper_stop(&r.k);
+        _exit(0);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 #define WITH(test, engine, text) {#test text, test, NULL, NULL, (void *)(uintptr_t)&(engine)}
 
 int main(void) {
@@ -510,6 +529,7 @@ int main(void) {
         cmocka_unit_test(a_page_past_one_frame_comes_in_several),
         cmocka_unit_test(a_new_gate_closes_the_old_and_learns_the_watermarks),
         cmocka_unit_test(sealed_blobs_outlive_a_restart_until_all_is_settled),
+        cmocka_unit_test(a_stopped_loop_does_not_keep_the_keeper_from_ending),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
