@@ -128,8 +128,8 @@ static enum err on_body(struct gate_conn *c, uint64_t id, struct slice payload)
     struct wire_body m;
     TRY(wire_get_body(payload, &m));
     struct gate_request *r = request_find(c->gate, c, id);
-    if (!r) return ERR_OK;                         /* answered already: what was under way */
-    if (r->state != REQUEST_BODY) return ERR_INPUT;
+    if (!r || r->state == REQUEST_REFUSED) return ERR_OK;   /* what was under way when it was refused */
+    if (r->state != REQUEST_BODY) return r->body ? ERR_OK : ERR_INPUT;     /* refused by its beginning: the rest is passed over */
     if (m.last) r->state = REQUEST_WORKING;
     r->body(r, m.data, m.last != 0);
     return ERR_OK;

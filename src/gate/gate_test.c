@@ -454,6 +454,26 @@ static void a_batch_is_one_leaf_and_one_command(void **state)
     rig_free(r);
 }
 
+static void a_body_refused_by_its_beginning_is_refused_once(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    rig_ask(r, 1, (struct rig_ask){.method = "PUT", .path = "/fresh", .body = "this is not XML"});
+    assert_int_equal(rig_wait(r, 1)->type, WIRE_WANTBODY);
+    rig_wait(r, 1)->id = UINT64_MAX;
+    static const char *const pieces[] = {"this ", "is ", "not XML", ""};
+    for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
+        struct wire_body m = {.last = i + 1 == ARRAY_LEN(pieces), .data = slice_str(pieces[i])};
+        assert_int_equal(wire_put_body(wire_conn_out(r->front), 1, &m), ERR_OK);
+    }
+    wire_conn_kick(r->front);
+    assert_status(r, 1, 400, "MalformedXML");
+    rig_turns(r, 50);
+    assert_false(r->front_gone);
+    assert_int_equal(log_size(r->t->access), 1);
+    rig_free(r);
+}
+
 /* LAW-1: attack 15 */
 static void a_repeated_request_says_so_in_its_leaf(void **state)
 {
@@ -511,6 +531,7 @@ int main(void)
         cmocka_unit_test(a_bucket_deleted_under_a_read_is_gone_for_it),
         cmocka_unit_test(a_keeper_older_than_the_log_serves_nobody),
         cmocka_unit_test(a_batch_is_one_leaf_and_one_command),
+        cmocka_unit_test(a_body_refused_by_its_beginning_is_refused_once),
         cmocka_unit_test(a_repeated_request_says_so_in_its_leaf),
         cmocka_unit_test(a_frame_that_does_not_fit_costs_the_connection),
     };

@@ -160,6 +160,8 @@ enum err step_record(struct gate_request *r, const struct decided *d, const stru
     ASSERT(decided_ctl(d) == log_size(t->control));          /* rule 14 */
     ASSERT(!says->write == !w);
     ASSERT(decided_allow(d) || !w);                /* LAW-1: what was denied has no effect */
+    ASSERT(w || !r->durable);                      /* one leaf at a time: `wait` is in the logbook's list until then */
+    r->state = REQUEST_WORKING;                    /* whatever was awaited from the client is not any more */
     uint64_t now;
     TRY(log_time(t->access, loop_wall_ms(r->gate->loop), &now));
     TRY(leaf_build(r, d, says, now));
@@ -201,7 +203,8 @@ enum err step_record_bucket(struct gate_request *r, const struct decided *d, con
     struct gate_tenant *t = r->tenant;
     struct record_writer w;
     uint64_t now;
-    ASSERT(t->served && decided_allow(d) && decided_ctl(d) == log_size(t->control));
+    ASSERT(t->served && decided_allow(d) && decided_ctl(d) == log_size(t->control) && !r->durable);
+    r->state = REQUEST_WORKING;
     TRY(log_time(t->control, loop_wall_ms(r->gate->loop), &now));
     buf_reset(&r->leaf);
     buf_reset(&r->opening);
