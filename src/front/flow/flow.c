@@ -2,7 +2,7 @@
  * Workers, slots, peers: which frame belongs to which request, and what becomes of requests when a peer goes away.
  * Role: the entry functions of flow.h that are not about one family of requests.
  * Trusts: the gate's frames once they parse. Distrusts: the order in which anything arrives.
- * Law: 1 (a flow moves on only by the gate's frame for its id). Spec: docs/spec/wire.md.
+ * Law: 1 (a flow moves on only by the gate's frame for its id: LAW-1). Spec: docs/spec/wire.md.
  */
 #include "flow/flow_in.h"
 
@@ -158,6 +158,7 @@ static enum err gate_frame(struct flow *f, uint8_t type, struct slice payload)
         if (f->step != FLOW_ASKED || f->port != FLOW_PORT_S3) return out_of_order();
         TRY(wire_get_ticket(payload, &m.ticket));
         flow_on_ticket(f, &m.ticket);
+        wipe(m.ticket.key, sizeof m.ticket.key);
         return ERR_OK;
     case WIRE_LISTING:
         if (f->step != FLOW_ASKED && f->step != FLOW_LIST) return out_of_order();

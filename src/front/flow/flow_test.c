@@ -122,6 +122,7 @@ static void check_body(const struct rig *r, size_t from, size_t n)
 
 /* GET --------------------------------------------------------------------------------------------------------------------------- */
 
+/* LAW-1, LAW-2 */
 static void nothing_is_read_before_release(void **state)
 {
     (void)state;

@@ -267,7 +267,7 @@ static void drive(struct flow *f)
 
 void flow_on_release(struct flow *f, struct slice payload)
 {
-    f->gate_open = false;                          /* decided and recorded: the gate has done with us */
+    f->gate_open = false;                          /* LAW-1: decided and recorded; from here on bytes may be read */
     struct flow_get *g = f->w->host->alloc(f, sizeof *g + payload.n);
     if (!g) {
         flow_fail(f, S3E_SlowDown, NULL);

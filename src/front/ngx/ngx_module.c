@@ -6,12 +6,12 @@
  */
 #include "ngx_tillit.h"
 
+#include "jail/jail.h"
+
 #include <fcntl.h>
 #include <openssl/rand.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 
 struct tl_worker tl;
 static struct flow_metrics *shared_metrics;        /* of this cycle: made by the master, one place per worker */
@@ -108,16 +108,25 @@ static void init_connection(ngx_connection_t *c)
     c->log->handler = log_number_only;
 }
 
-/* What nginx undoes or leaves open in a worker: it sets itself dumpable, may leave a core, and outlives a killed master. */
-static ngx_int_t harden(ngx_cycle_t *cycle)
+/* What nginx undoes or leaves open in a worker: it sets itself dumpable, may leave a core, and outlives a killed master. And what a
+ * worker never needs: to write a file, start a program, open a network socket. The pool's threads were started before; they only
+ * read into buffers they are given. */
+static ngx_int_t harden(ngx_cycle_t *cycle, const ngx_str_t *dir)
 {
-    struct rlimit none = {0, 0};
-    if (prctl(PR_SET_DUMPABLE, 0) != 0 || setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_PDEATHSIG, SIGTERM) != 0) {
-        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno, "tillit: the worker cannot be closed to others");
-        return NGX_ERROR;
-    }
+    char blobs[PATH_MAX], logs[PATH_MAX];
+    const char *const read_only[] = {blobs, logs, NULL};
+    const struct jail jail = {.read_only = read_only};
+    struct jail_state state;
+    *ngx_snprintf((u_char *)blobs, sizeof blobs - 1, "%V/keeper/blobs", dir) = 0;
+    *ngx_snprintf((u_char *)logs, sizeof logs - 1, "%V/gate/logs", dir) = 0;
+    jail_early();
     if (ngx_process == NGX_PROCESS_WORKER && getppid() != ngx_parent) {
         ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "tillit: the master is gone");
+        return NGX_ERROR;
+    }
+    enum err e = jail_enter(&jail, &state);
+    if (e != ERR_OK || prctl(PR_GET_DUMPABLE) != 0) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "tillit: the worker cannot be closed to others: %s", err_text(e));
         return NGX_ERROR;
     }
     return NGX_OK;
@@ -135,7 +144,6 @@ static ngx_int_t init_process(ngx_cycle_t *cycle)
     if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE) return NGX_OK;
     struct tl_main_conf *conf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_tillit_module);
     if (!conf) return NGX_OK;
-    if (harden(cycle) != NGX_OK) return NGX_ERROR;
     ngx_listening_t *ls = cycle->listening.elts;
     for (ngx_uint_t i = 0; i < cycle->listening.nelts; i++)
         if (ls[i].handler == ngx_http_init_connection) ls[i].handler = init_connection;
@@ -152,6 +160,7 @@ static ngx_int_t init_process(ngx_cycle_t *cycle)
     tl.flow.ctx = &tl;
     tl.flow.blobs_fd = open_dir(&conf->dir, "keeper/blobs");
     tl.flow.logs_fd = open_dir(&conf->dir, "gate/logs");
+    if (harden(cycle, &conf->dir) != NGX_OK) return NGX_ERROR;
     enum err e = flow_worker_init(&tl.flow, &tl_host, &rng);
     if (e != ERR_OK) {
         ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "tillit: the worker cannot start: %s", err_text(e));

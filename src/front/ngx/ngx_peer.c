@@ -107,6 +107,8 @@ static void read_handler(ngx_event_t *rev)
         if (taken) {
             p->in_n -= taken;
             if (p->in_n) ngx_memmove(p->in, p->in + taken, p->in_n);
+            /* Tickets and releases carry keys; what was read of them does not stay. */
+            if (p == &tl.gate) wipe(p->in + p->in_n, taken);
         }
         if ((size_t)n < room) return;              /* all is read: the next bytes bring their own event */
     }

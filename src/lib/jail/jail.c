@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Takes rights away from the calling process.
- * Role: gate, keeper and steward call it in main, before they serve.
+ * Role: gate, keeper and steward call it in main, before they serve; the front's workers when they start.
  * Trusts: the kernel. Distrusts: the process itself, once somebody else's bytes have been in it.
  * Law: 2 (no door beside the door), attack rows 8, 9 and 22.
  * Spec: DESIGN "Processes"; seccomp(2), landlock(7)
@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -122,7 +123,9 @@ static enum err filter(void)
     /* Threads, no processes; unix sockets, no network. clone3 hides its flags behind a pointer: ENOSYS makes libc use clone. */
     ok = ok && seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD)) == 0 &&
          seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX)) == 0 &&
-         seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX)) == 0 && seccomp_load(c) == 0;
+         seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX)) == 0;
+    /* nginx asks how much is there to read when a buffer came back full. */
+    ok = ok && seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, FIONREAD)) == 0 && seccomp_load(c) == 0;
     seccomp_release(c);
     return ok ? ERR_OK : ERR_IO;
 }

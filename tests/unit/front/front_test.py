@@ -456,6 +456,24 @@ def test_virtual_hosts_name_buckets(r):
     assert b"\nhost:vb.s3.test\n" in r.store.asks[-1]["canonical"]
 
 
+def test_cold_files_are_read_by_threads(r):
+    body = os.urandom(6 << 20)
+    r.client().put_object(Bucket="b", Key="cold", Body=body)
+    name = fake.b32(r.store.objects[("b", "cold")]["blob"])
+    path = os.path.join(r.dir, "keeper/blobs", name[:2], name)
+    for leave in (False, True):
+        fd = os.open(path, os.O_RDONLY)
+        os.fsync(fd)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(fd)
+        if leave:                                    # the client goes while a thread reads
+            s = r.socket()
+            s.sendall(request(r, "GET", "/b/cold"))
+            s.close()
+        else:
+            assert r.raw(request(r, "GET", "/b/cold")).endswith(body)
+
+
 def test_a_slow_reader_holds_little_and_is_let_go(r):
     c = r.client()
     c.put_object(Bucket="b", Key="slow", Body=bytes(48 << 20))
@@ -547,6 +565,8 @@ def test_workers_are_closed_to_others_and_logs_quote_nothing(r):
     assert CANARY not in r.stderr(), r.stderr()
     for pid in r.workers():
         status = open("/proc/%d/limits" % pid).read()
+        walls = open("/proc/%d/status" % pid).read()
+        assert re.search(r"NoNewPrivs:\s+1", walls) and re.search(r"Seccomp:\s+2", walls), walls
         assert re.search(r"Max core file size\s+0\s+0", status)
         assert os.stat("/proc/%d/mem" % pid).st_uid == 0
     for top, _, files in os.walk(r.dir + "/front"):
