@@ -25,6 +25,7 @@ enum request_state {
     REQUEST_WORKING,                               /* something of ours will call back */
     REQUEST_PARKED,                                /* waits for its tenant to be served */
     REQUEST_BODY,                                  /* WANTBODY was sent */
+    REQUEST_REFUSED,                               /* refused before its body ended: its record is under way, the rest is dropped */
     REQUEST_TICKET,                                /* TICKET was sent, COMMIT is awaited */
     REQUEST_ANSWERED                               /* pool */
 };

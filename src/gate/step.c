@@ -134,6 +134,7 @@ void step_refuse(struct gate_request *r)
 {
     ASSERT(r->fault.code != S3E_NONE);
     request_unhold(r);
+    if (r->state == REQUEST_BODY) r->state = REQUEST_REFUSED;    /* or its next frame would refuse, and record, a second time */
     if (!verified_key(r->verified)) {              /* anonymous: unproven, counted */
         summary_count(r->gate, r->tenant, r->fault.code, r->id);
         request_fail(r, NULL);
