@@ -154,6 +154,33 @@ static void a_manifest_shows_effects_and_leaves_apart(void **state)
     expect(&t, "effect-without-leaf", "manifest", 0);
 }
 
+static enum err line_read(const char *text, size_t n, struct ledger_hash *h)
+{
+    const char *why;
+    struct verify_export x = {.opening_bytes = BUF_INIT(OPENING_BYTES_MAX), .file = fmemopen((void *)(uintptr_t)text, n, "r")};
+    assert_non_null(x.file);
+    enum err e = verify_export_next(&x, h, RECORD_LOG_ACCESS, &why);
+    verify_export_close(&x);
+    return e;
+}
+
+static void a_line_cut_at_any_byte_is_refused(void **state)
+{
+    (void)state;
+    static const char line[] = "{\"index\":0,\"leaf\":{\"kind\":\"sum\",\"n\":1,\"t\":5,\"v\":1,\"why\":\"AccessDenied\"},\"opening\":\"\"}\n";
+    struct ledger_hash h;
+    assert_int_equal(ledger_hash_init(&h), ERR_OK);
+    assert_int_equal(line_read(line, sizeof line - 1, &h), ERR_OK);
+    for (size_t n = 1; n < sizeof line - 1; n++) {
+        char cut[sizeof line];
+        memcpy(cut, line, n);
+        assert_int_equal(line_read(cut, n, &h), ERR_TRUNCATED);
+        cut[n] = '\n';                                /* a whole line, but of what is left */
+        if (n + 2 < sizeof line) assert_int_not_equal(line_read(cut, n + 1, &h), ERR_OK);
+    }
+    ledger_hash_done(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +190,7 @@ int main(void)
         cmocka_unit_test(a_deleted_bucket_with_keys_is_named),
         cmocka_unit_test(a_statement_by_another_key_is_named),
         cmocka_unit_test(a_cut_export_is_named),
+        cmocka_unit_test(a_line_cut_at_any_byte_is_refused),
         cmocka_unit_test(a_manifest_shows_effects_and_leaves_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

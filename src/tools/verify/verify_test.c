@@ -192,6 +192,69 @@ static void a_log_short_of_its_newest_head_is_a_dropped_tail(void **state) { (vo
 static void a_log_that_no_head_agrees_with_is_a_split_view(void **state) { (void)state; slot_found((uint64_t[]){4, 5}, 2, 9, true, "split-view"); }
 static void a_head_that_goes_back_is_a_split_view(void **state) { (void)state; slot_found((uint64_t[]){5, 4}, 2, 9, false, "split-view"); }
 
+/* forms and limits ---------------------------------------------------------------------------------------------------------------- */
+
+static void the_flat_files_of_a_log_verify_like_its_tiles(void **state)
+{
+    (void)state;
+    struct made m;
+    made_init(&m, "log.example/access/x");
+    for (uint64_t k = 0; k < 300; k++) made_sum(&m, 1000 + k);
+    made_write(&m);
+    made_flat(&m);
+    assert_true(m.read.source.flat);
+    assert_outcome(&m, NULL, VERIFY_NOWHERE);
+    made_flip(&m, "hashes.0", 32 * 299);
+    assert_outcome(&m, "flipped-bit", VERIFY_NOWHERE);
+    made_done(&m);
+}
+
+static void findings_past_the_most_are_counted(void **state)
+{
+    (void)state;
+    struct verify_report r;
+    verify_report_init(&r, true);
+    for (unsigned i = 0; i < VERIFY_FINDINGS_MAX + 1; i++) verify_find(&r, "x", "log", i, "y");
+    assert_int_equal(r.found, VERIFY_FINDINGS_MAX + 1);
+    assert_int_equal(json_array_size(r.findings), VERIFY_FINDINGS_MAX);
+    json_decref(r.findings), json_decref(r.facts);
+}
+
+static void a_place_is_as_long_as_it_may_be(void **state)
+{
+    (void)state;
+    char place[VERIFY_PLACE_CHARS_MAX + 2];
+    struct verify_source s;
+    memset(place, 'a', sizeof place);
+    place[VERIFY_PLACE_CHARS_MAX] = 0;
+    assert_int_equal(verify_source_open(&s, place, NULL), ERR_OK);
+    place[VERIFY_PLACE_CHARS_MAX] = 'a', place[VERIFY_PLACE_CHARS_MAX + 1] = 0;
+    assert_int_equal(verify_source_open(&s, place, NULL), ERR_INPUT);
+    assert_int_equal(verify_source_open(&s, "", NULL), ERR_INPUT);
+}
+
+static void slots_reach_their_most_and_not_one_further(void **state)
+{
+    (void)state;
+    struct verify_report r;
+    struct ledger_hash h;
+    verify_report_init(&r, true);
+    assert_int_equal(ledger_hash_init(&h), ERR_OK);
+    struct verify_heads heads = {.hash = &h, .report = &r, .name = "heads", .slot = VERIFY_NOWHERE};
+    struct record_leaf l = {.have = 1ull << RECORD_F_N | 1ull << RECORD_F_SLOTS | 1ull << RECORD_F_T};
+    l.f[RECORD_F_SLOTS].n = VERIFY_SLOTS_MAX;
+    verify_heads_epoch(&heads, 0, &l);
+    assert_int_equal(heads.slots, VERIFY_SLOTS_MAX);
+    assert_int_equal(r.found, 1);                     /* the root, which this leaf has not */
+    l.f[RECORD_F_N].n = 1;
+    l.f[RECORD_F_SLOTS].n = VERIFY_SLOTS_MAX + 1;
+    verify_heads_epoch(&heads, 1, &l);
+    assert_int_equal(heads.slots, VERIFY_SLOTS_MAX);
+    assert_found(&r, "bad-epoch", NULL, 1);
+    verify_heads_done(&heads);
+    ledger_hash_done(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +276,10 @@ int main(void)
         cmocka_unit_test(a_log_at_and_past_its_newest_head_agrees),
         cmocka_unit_test(a_log_short_of_its_newest_head_is_a_dropped_tail),
         cmocka_unit_test(a_log_that_no_head_agrees_with_is_a_split_view),
+        cmocka_unit_test(the_flat_files_of_a_log_verify_like_its_tiles),
+        cmocka_unit_test(findings_past_the_most_are_counted),
+        cmocka_unit_test(a_place_is_as_long_as_it_may_be),
+        cmocka_unit_test(slots_reach_their_most_and_not_one_further),
         cmocka_unit_test(a_head_that_goes_back_is_a_split_view),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -202,14 +202,48 @@ static inline void made_unlink(struct made *m, const char *file)
     assert_int_equal(unlink(path), 0);
 }
 
-static inline void made_done(struct made *m)
+static inline void made_rm(struct made *m, const char *file)
 {
+    char path[512];
+    made_path(m, file, path);
     pid_t pid = fork();
     if (pid == 0) {
-        execlp("rm", "rm", "-rf", m->dir, (char *)NULL);
+        execlp("rm", "rm", "-rf", "--", path, (char *)NULL);
         _exit(127);
     }
     waitpid(pid, NULL, 0);
+}
+
+/* Flat files in place of the tiles, as the store keeps them. */
+static inline void made_flat(struct made *m)
+{
+    AUTO(buf) struct buf entries = BUF_INIT(VERIFY_BUNDLE_BYTES_MAX), offsets = BUF_INIT(65536), one = BUF_INIT(65536), above = BUF_INIT(65536);
+    struct ledger_frontier f;
+    uint8_t hash[HASH_BYTES], up[LEDGER_TILE_LEVELS_MAX][HASH_BYTES];
+    unsigned up_count;
+    char path[512];
+    ledger_frontier_init(&f);
+    for (uint64_t i = 0; i < m->count; i++) {
+        buf_put_u64(&offsets, entries.n);
+        ledger_bundle_put(&entries, buf_slice(&m->leaves[i]));
+        ledger_leaf_hash(&m->hash, buf_slice(&m->leaves[i]), hash);
+        ledger_frontier_append(&m->hash, &f, hash, up, &up_count);
+        buf_put(&one, hash, HASH_BYTES);
+        if (up_count > 0) buf_put(&above, up[0], HASH_BYTES);
+    }
+    made_rm(m, "tile");
+    const struct { const char *name; struct buf *bytes; } all[] = {{"entries", &entries}, {"offsets", &offsets}, {"hashes.0", &one}, {"hashes.1", &above}};
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        made_path(m, all[i].name, path);
+        file_put(path, buf_slice(all[i].bytes));
+    }
+    verify_source_close(&m->read.source);
+    assert_int_equal(verify_source_open(&m->read.source, m->dir, NULL), ERR_OK);
+}
+
+static inline void made_done(struct made *m)
+{
+    made_rm(m, "");
     for (uint64_t i = 0; i < m->count; i++) buf_done(&m->leaves[i]);
     buf_done(&m->leaf);
     verify_log_close(&m->read);
