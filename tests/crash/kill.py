@@ -13,6 +13,7 @@ leaf with neither its effect nor a void.
 """
 import argparse
 import collections
+import contextlib
 import os
 import random
 import signal
@@ -28,6 +29,8 @@ TARGETS = ["gate", "keeper", "worker", "nginx"]
 P95_MS_MAX = 1000
 BACK_SECONDS_MAX = 20
 QUIET_S = (0.02, 0.6)                   # of load between a store that serves again and the next kill
+SECOND_PART = 0.2                       # of the rounds kill another process while the first one's successor starts
+SECOND_S = (0, 0.15)
 
 
 def first_200(load, begin):
@@ -73,7 +76,7 @@ def run(case, rounds, seed, threads=6, say=print, targets=TARGETS, breaks=()):
         store.breaks(*breaks)
     load.start()
     times, faults = collections.defaultdict(list), []
-    order = []
+    order, seconds = [], collections.Counter()
     for i in range(rounds):
         if not order:
             order = chance.sample(targets, len(targets))
@@ -86,6 +89,13 @@ def run(case, rounds, seed, threads=6, say=print, targets=TARGETS, breaks=()):
         pid = chance.choice(victims)[0]
         begin = time.monotonic()
         os.kill(pid, signal.SIGKILL)
+        if chance.random() < SECOND_PART:
+            time.sleep(chance.uniform(*SECOND_S))
+            other = chance.choice([x for x in store.pids() if x[1] in targets] or [(pid, target)])
+            with contextlib.suppress(ProcessLookupError):
+                begin = time.monotonic()
+                os.kill(other[0], signal.SIGKILL)
+            seconds[other[1]] += 1
         ms = first_200(load, begin)
         if ms is None:
             faults.append(f"round {i}: no 200 within {BACK_SECONDS_MAX} s of killing {target}\n" + store.log_tail(30))
@@ -103,8 +113,11 @@ def run(case, rounds, seed, threads=6, say=print, targets=TARGETS, breaks=()):
     store.start()
     verdict = judge(store, load)
     verdict.other += faults
+    kinds = collections.Counter(f"{x['kind']} {x['status']}" for x in load.told)
+    say(", ".join(f"{n} {k}" for k, n in sorted(kinds.items())), file=sys.stderr, flush=True)
     say(f"{len(load.told)} answers, {load.unsure} requests without a sure answer, "
-        + ", ".join(f"{t} killed {len(times[t])} times (p50 {percentile(times[t], 0.5):.0f} ms, most {max(times[t], default=0):.0f} ms)" for t in targets),
+        + ", ".join(f"{t} killed {len(times[t])} times (p50 {percentile(times[t], 0.5):.0f} ms, most {max(times[t], default=0):.0f} ms)" for t in targets)
+        + f", and {sum(seconds.values())} times another one at once",
         file=sys.stderr, flush=True)
     return verdict, times
 

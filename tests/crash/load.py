@@ -7,6 +7,7 @@
 Every acknowledgement is in a journal and fsynced before it counts, as a customer's own book would be. Each key is written by one
 thread only, so that its acknowledgements have an order of their own; reads and listings go everywhere.
 """
+import base64
 import hashlib
 import json
 import os
@@ -19,6 +20,7 @@ import urllib.parse
 from lib.raw import Caller, Connection, encode
 
 KEYS_PER_THREAD = 8
+BATCH_KEYS = 3                                                               # deleted three at once, in a batch of their own
 SIZES = [0, 1, 100, 2047, 2049, 4096, 20_000, 65_536, 65_537, 200_000]      # around the borders of row, pack and frame
 BIG = 5 << 20                                                                # a file of its own, two segments
 ANSWER_SECONDS_MAX = 20
@@ -51,6 +53,7 @@ class Client(threading.Thread):
         self.load, self.number, self.random = load, number, random.Random(load.seed * 1000 + number)
         self.journal = Journal(os.path.join(load.folder, f"journal{number}.jsonl"))
         self.keys = [f"k{number}/{i} å+%25" for i in range(KEYS_PER_THREAD)]
+        self.batch_keys = [f"batch{number}/{i}" for i in range(BATCH_KEYS)]
         self.caller, self.connection, self.serial = Caller(load.store), None, number * 1_000_000
         self.unsure, self.strange = 0, []
 
@@ -85,14 +88,16 @@ class Client(threading.Thread):
 
     def step(self):
         what, r = self.random.random(), self.random
-        own, any_key = r.choice(self.keys), r.choice(self.load.all_keys)
+        own, any_key = r.choice(self.keys + self.batch_keys), r.choice(self.load.all_keys)
         if what < 0.36:
             size = BIG if r.random() < 0.02 else r.choice(SIZES)
             only_new = r.random() < 0.15
             self.serial += 1
             self.write("PUT", own, body_of(self.serial, size), [["If-None-Match", "*"]] if only_new else [])
-        elif what < 0.46:
+        elif what < 0.44:
             self.write("DELETE", own, None, [])
+        elif what < 0.46:
+            self.batch()
         elif what < 0.50:
             self.read("LIST", None, "GET", f"/{self.load.bucket}?list-type=2&max-keys=20", [])
         elif what < 0.56:
@@ -109,6 +114,15 @@ class Client(threading.Thread):
             self.load.bodies[md5] = (hashlib.sha256(body).hexdigest(), len(body))
         answer = self.ask(method, self.path(key), headers, body or b"")
         self.note(answer, method, key, etag=md5)
+
+    def batch(self):
+        body = b"<Delete>" + b"".join(b"<Object><Key>%s</Key></Object>" % k.encode() for k in self.batch_keys) + b"</Delete>"
+        md5 = base64.b64encode(hashlib.md5(body).digest()).decode()
+        answer = self.ask("POST", f"/{self.load.bucket}?delete", [["Content-MD5", md5]], body)
+        if answer and answer.status == 200 and answer.body.count(b"<Deleted>") != BATCH_KEYS:
+            self.unsure += 1                        # told key by key that it was not done
+            return
+        self.note(answer, "BATCH", None)
 
     def read(self, kind, key, method, target, headers):
         answer = self.ask(method, target, headers)
@@ -141,7 +155,8 @@ class Load:
         r = Caller(store).call("PUT", f"/{bucket}")
         assert r.status == 200, r
         self.clients = [Client(self, i) for i in range(threads)]
-        self.all_keys = [k for c in self.clients for k in c.keys]
+        self.all_keys = [k for c in self.clients for k in c.keys + c.batch_keys]
+        self.batch_keys = {k for c in self.clients for k in c.batch_keys}
         # What asks after a kill has a client of its own, outside the threads.
         self.prober = Client(self, threads)
         self.all_keys += self.prober.keys
@@ -185,7 +200,8 @@ class Verdict:
                 yield f"{name}: {x}"
 
 
-ACTS = {"PUT": {"PutObject"}, "DELETE": {"DeleteObject"}, "GET": {"GetObject"}, "RANGE": {"GetObject"}, "HEAD": {"HeadObject"}, "LIST": {"ListObjectsV2"}}
+ACTS = {"PUT": {"PutObject"}, "DELETE": {"DeleteObject"}, "GET": {"GetObject"}, "RANGE": {"GetObject"}, "HEAD": {"HeadObject"}, "LIST": {"ListObjectsV2"},
+        "BATCH": {"DeleteObjects"}}
 
 
 def judge(store, load):
@@ -233,7 +249,8 @@ def in_order(load, v):
 
 
 def newest(leaves, load, shown, v):
-    """Every leaf saw the write before it, and the content of each key is that of its newest write that has no void."""
+    """Every leaf saw the write before it, and the content of each key is that of its newest write that has no void.
+    What batches deleted stands in openings that only replay reads: it judges their keys."""
     current, before = {}, {}
     for i in sorted(leaves):
         leaf = leaves[i]
@@ -241,7 +258,7 @@ def newest(leaves, load, shown, v):
             key, was = before[leaf["ref"]]
             current[key] = was
         key = leaf.get("key")
-        if leaf["kind"] != "acc" or key is None or "version" not in leaf:
+        if leaf["kind"] != "acc" or key is None or "version" not in leaf or key in load.batch_keys:
             continue
         if leaf["version"] != current.get(key):
             v.unvoided.append(f"{key}: leaf {i} saw {leaf['version']}; {current.get(key)} should stand there and has no void")
@@ -251,7 +268,7 @@ def newest(leaves, load, shown, v):
     for key in load.all_keys:
         have, at = shown.get(key), current.get(key)
         want = leaves[at].get("etag") if at is not None else None
-        if (have and have["md5"]) != want:
+        if (have and have["md5"]) != want and key not in load.batch_keys:
             v.lost.append(f"{key}: the store shows {have}, the newest write is leaf {at} with {want}")
         elif have and load.bodies.get(have["md5"], (None,))[0] != have["sha256"]:
             v.lost.append(f"{key}: shows bytes that no client ever wrote: {have}")

@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """kill -9 under load, the short form of `make kill`; and that its judge would notice."""
+import os
+import signal
+import time
+
 from crash.kill import run
+from crash.load import Load, judge
 from lib.case import limit, rows
 
 
@@ -26,3 +31,41 @@ def test_a_gate_that_answers_too_early_is_noticed(t):
     """The same with answers before their record is durable: the judge names answers that the log does not know."""
     verdict, _ = run(t, rounds=4, seed=22, say=lambda *a, **k: None, targets=["gate"], breaks=["release-before-durable", "wal-sync-delay-ms=30"])
     assert verdict.unrecorded, "a store that answers too early ended clean"
+
+
+def runs(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline") as f:
+            return f.read() != ""                            # a zombie has none
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def until_gone(children, seconds=10):
+    """serve is gone: its children end by themselves."""
+    end = time.monotonic() + seconds
+    while any(runs(pid) for pid, _ in children):
+        assert time.monotonic() < end, f"still there without serve: {children}"
+        time.sleep(0.01)
+
+
+@limit(180)
+def test_the_whole_store_dies_at_once(t):
+    """Everything is killed under load, then serve alone; each time the next start finds all that was acknowledged."""
+    s = t.store()
+    load = Load(s, "kill-bucket", threads=4, seed=23).start()
+    for round_number in range(4):
+        time.sleep(0.4)
+        if round_number % 2:
+            children = s.pids()
+            os.kill(s.process.pid, signal.SIGKILL)
+            s.process.wait()
+            until_gone(children)
+        else:
+            s.kill_all()
+        s.start()
+    time.sleep(0.3)
+    load.stop()
+    verdict = judge(s, load)
+    assert verdict.clean, "\n".join(verdict.lines())
+    assert len(load.told) > 100, len(load.told)
