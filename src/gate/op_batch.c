@@ -41,6 +41,11 @@ struct batch_slice {                               /* ctx of a slice's write */
     size_t from, to;
 };
 
+struct slice_of_keys {
+    size_t from, to;
+    bool write;
+};
+
 static size_t jobs;                                /* of all tenants: GATE_BATCHES_MAX */
 
 static void batch_unhold(struct batch *b, size_t from, size_t to)
@@ -176,21 +181,21 @@ static void nothing_durable(struct gate_request *r, const struct recorded *rec)
     batch_answer(r->u.job);
 }
 
-/* One slice: a write leaf when something of it is there; otherwise it rides in another slice's way: a read. */
-static enum err slice_record(struct batch *b, size_t from, size_t to, bool write)
+/* One slice: a write leaf when something of it is there; otherwise a read-like leaf, waited for only when it is the last of all. */
+static enum err slice_record(struct batch *b, const struct slice_of_keys *k, bool last_of_reads)
 {
     struct gate_request *r = b->r;
     AUTO(buf) struct buf items = BUF_INIT(OPENING_BYTES_MAX);
-    struct leaf_says says = {.write = write};
+    struct leaf_says says = {.write = k->write};
     uint64_t at;
     TRY(log_time(r->tenant->access, loop_wall_ms(r->gate->loop), &at));
-    slice_items(b, from, to, &items, &says);
-    if (!write) return step_record(r, r->decided, &says, NULL, nothing_durable);
+    slice_items(b, k->from, k->to, &items, &says);
+    if (!k->write) return step_record(r, r->decided, &says, NULL, last_of_reads ? nothing_durable : NULL);
     struct batch_slice *s = calloc(1, sizeof *s);
     ASSERT(s);
-    *s = (struct batch_slice){.batch = b, .from = from, .to = to};
+    *s = (struct batch_slice){.batch = b, .from = k->from, .to = k->to};
     struct gate_write *w = flow_write_new(r->gate, r->tenant);
-    slice_command(b, from, to, at, w);
+    slice_command(b, k->from, k->to, at, w);
     w->unhold = slice_unhold;
     w->done = slice_done;
     w->ctx = s;
@@ -212,7 +217,28 @@ static bool item_guards(struct batch *b, struct item *x)
     return x->code == S3E_NONE && x->ver != UINT64_MAX && !x->twin;
 }
 
-/* All that is there is known, all is held: append every slice in this turn. */
+/* Cuts the sorted items into slices whose openings fit. A twin stays beside its key. */
+static size_t batch_cut(struct batch *b, struct slice_of_keys *out, size_t *writes)
+{
+    size_t n = 0, from = 0;
+    *writes = 0;
+    while (from < b->count) {
+        struct slice_of_keys k = {.from = from, .to = from};
+        for (size_t bytes = 0; k.to < b->count; k.to++) {
+            struct item *x = &b->items[k.to];
+            if (k.to > from && !x->twin && bytes + item_bytes(x) > SLICE_ITEMS_BYTES_MAX) break;
+            bytes += x->twin ? 0 : item_bytes(x);
+            k.write |= item_guards(b, x);
+        }
+        *writes += k.write;
+        out[n++] = k;
+        from = k.to;
+    }
+    return n;
+}
+
+/* All that is there is known, all is held: append every slice in this turn. Reads come first: they are on one log, so that they are
+ * durable when the writes after them are, and the answer waits for those. */
 static void batch_record(struct batch *b)
 {
     struct gate_request *r = b->r;
@@ -221,35 +247,29 @@ static void batch_record(struct batch *b)
         return;
     }
     if (!request_may_record(r, true)) return;
-    size_t from = 0, written = 0;
+    struct slice_of_keys cut[S3_DELETE_KEYS_MAX];
+    size_t writes, n = batch_cut(b, cut, &writes);
     enum err e = ERR_OK;
-    while (from < b->count && e == ERR_OK) {
-        size_t to = from, bytes = 0;
-        bool write = false;
-        for (; to < b->count && (to == from || bytes + item_bytes(&b->items[to]) <= SLICE_ITEMS_BYTES_MAX); to++) {
-            bytes += item_bytes(&b->items[to]);
-            write |= item_guards(b, &b->items[to]);
+    for (size_t i = 0; i < n && e == ERR_OK; i++)
+        if (!cut[i].write) {
+            if (writes) batch_unhold(b, cut[i].from, cut[i].to);
+            e = slice_record(b, &cut[i], !writes && i + 1 == n);
+            if (e == ERR_OK && !writes && i + 1 == n) return;        /* b may be gone: the answer can come at once */
         }
-        while (to < b->count && b->items[to].twin) to++;     /* a twin stays beside its key */
-        if (write) {
-            e = slice_record(b, from, to, true);
-            written++;
-        } else if (to == b->count && written == 0 && b->slices_open == 0) {
-            e = slice_record(b, from, to, false);  /* the whole batch found nothing: a read-like leaf */
-            if (e == ERR_OK) return;
-        } else {
-            batch_unhold(b, from, to);
-        }
-        if (e == ERR_OK) from = to;
-    }
+    size_t failed = n;
+    for (size_t i = 0; i < n && e == ERR_OK; i++)
+        if (cut[i].write && (e = slice_record(b, &cut[i], false)) != ERR_OK) failed = i;
     if (e == ERR_OK) return;
     log_line(LOG_ERROR, "batch-not-recorded", "err=%s", err_name(e));
     if (b->slices_open == 0) {
         request_fail_code(r, S3E_ServiceUnavailable, NULL);
         return;
     }
-    for (size_t i = from; i < b->count; i++) b->items[i].code = S3E_ServiceUnavailable;   /* the slices before go on */
-    batch_unhold(b, from, b->count);
+    for (size_t i = failed; i < n; i++) {          /* the slices before go on */
+        if (!cut[i].write) continue;
+        for (size_t k = cut[i].from; k < cut[i].to; k++) b->items[k].code = S3E_ServiceUnavailable;
+        batch_unhold(b, cut[i].from, cut[i].to);
+    }
 }
 
 /* finds ------------------------------------------------------------------------------------------------------------------------- */

@@ -82,7 +82,8 @@ struct leaf_says {
     struct slice fresh, qry, res, items;           /* values of the commitments new, qry, res, items; p NULL: absent */
 };
 /* Appends the leaf to the tenant's access log. `durable` is called from the loop when it is on disk, with the receipt. With a
- * write, its command rides in the same record; the write's own callback tells what came of it, and `durable` may be NULL. A read's
+ * write, its command rides in the same record; the write's own callback tells what came of it, and `durable` may be NULL
+ * (a read without it is one whose durability a later record of the same log implies). A read's
  * hold is let go here, when its leaf has its place. The last thing a caller does in its turn.
  * Errors, with nothing appended: RANGE the clock is too far behind, LIMIT the leaf does not fit. Asserts: allowed or refusing, decided under the control log's present size, logbook_ready() was asked. */
 MUST_USE enum err step_record(struct gate_request *r, const struct decided *d, const struct leaf_says *says, struct gate_write *w,

@@ -182,7 +182,7 @@ enum err step_record(struct gate_request *r, const struct decided *d, const stru
     uint64_t index = log_size(t->access);
     recorded_make(r, t->access, index);
     bool at_once = !w && BREAK("release-before-durable");
-    uint64_t got = logbook_append(r->gate->logbook, t->access, &a, w ? &w->wait : at_once ? NULL : &r->wait);
+    uint64_t got = logbook_append(r->gate->logbook, t->access, &a, w ? &w->wait : at_once || !durable ? NULL : &r->wait);
     ASSERT(got == index);
     if (w) {
         flow_write_appended(w, index);
