@@ -50,12 +50,16 @@ def first_200(load, begin):
     return None
 
 
-def wait_whole(store, name, dead, count):
-    """Until the killed process has its successor, so that each round kills a process that was at work."""
+def count(store):
+    return collections.Counter(name for _, name in store.pids())
+
+
+def wait_whole(store, whole):
+    """Until each process that died has its successor, so that each round kills one that was at work."""
     end = time.monotonic() + BACK_SECONDS_MAX
     while time.monotonic() < end:
-        alive = [pid for pid, n in store.pids() if n == name and pid != dead]
-        if len(alive) >= count:
+        have = count(store)
+        if all(have[name] >= n for name, n in whole.items()):
             return True
         time.sleep(0.005)
     return False
@@ -70,6 +74,7 @@ def run(case, rounds, seed, threads=6, say=print, targets=TARGETS, breaks=()):
     """Gives (verdict, {target: [ms, ...]}); a kill that nobody recovers from is in verdict.other."""
     chance = random.Random(seed)
     store = case.store()
+    whole = count(store)
     load = Load(store, "kill-bucket", threads, seed)
     load.prober.write("PUT", load.prober.keys[0], body_of(load.prober.serial, 1000), [])
     if breaks:
@@ -101,8 +106,8 @@ def run(case, rounds, seed, threads=6, say=print, targets=TARGETS, breaks=()):
             faults.append(f"round {i}: no 200 within {BACK_SECONDS_MAX} s of killing {target}\n" + store.log_tail(30))
             break
         times[target].append(ms)
-        if not wait_whole(store, target, pid, len(victims)):
-            faults.append(f"round {i}: {target} is not started again\n" + store.log_tail(30))
+        if not wait_whole(store, whole):
+            faults.append(f"round {i}: not all are started again: {count(store)}\n" + store.log_tail(30))
             break
         if ms > P95_MS_MAX or (i + 1) % 20 == 0:
             say(f"round {i + 1}: {target} back in {ms:.0f} ms, {len(load.told)} answers, {load.unsure} unsure", file=sys.stderr, flush=True)
