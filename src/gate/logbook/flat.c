@@ -76,6 +76,7 @@ enum err logbook_flat_open(struct logbook *lb, struct gate_log *l, bool make) {
             return flat_errno();
         }
         f->dir_dirty = f->dir_dirty || made || made_too;
+        lb->parents_dirty = lb->parents_dirty || made || made_too;
     }
     int flags = O_RDWR | (make ? O_CREAT : 0);
     f->hashes = flat_file(lb->logs_dir, l, "hashes.0", flags, LOG_FILE_MODE);
@@ -230,7 +231,7 @@ enum err logbook_flat_cut(struct logbook *lb, struct gate_log *l) {
     return ERR_OK;
 }
 
-/* A failed sync is the caller's end (wal.md section 3): the pages are called clean now, and only a start writes them again. */
+/* The log's files and its own directories; their parents are the caller's (parents_dirty). A failed sync is the caller's end (wal.md section 3): the pages are called clean now, and only a start writes them again. */
 enum err logbook_flat_sync(struct logbook *lb, struct gate_log *l) {
     struct flat *f = &l->flat;
     TRY(logbook_flat_open(lb, l, true));
@@ -259,7 +260,7 @@ enum err logbook_flat_sync(struct logbook *lb, struct gate_log *l) {
         if (dir < 0) return ERR_IO;
         int failed = lb->io->dirsync(lb->io->ctx, dir);
         close(dir);
-        if (failed != 0 || lb->io->dirsync(lb->io->ctx, parents[i]) != 0) return ERR_IO;
+        if (failed != 0) return ERR_IO;
     }
     f->dir_dirty = false;
     return ERR_OK;

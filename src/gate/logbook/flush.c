@@ -236,33 +236,55 @@ static bool round_run(struct logbook *lb) {
     return left == NULL;
 }
 
-/* A failed sync ends the process: the pages are called clean now, and only the WAL at the next start has the bytes. */
-static void sync_run(struct logbook *lb) {
+/* A slice of syncing: the logs that were unsynced when a WAL file was full, LOGBOOK_SYNC_MS at a time, because publishing and making WAL
+ * files must not wait for thousands of syncs. true: there is more. A failed sync ends the process: the pages are called clean now, and
+ * only the WAL at the next start has the bytes. */
+static bool sync_slice(struct logbook *lb, uint64_t budget_ms) {
+    uint64_t end = clock_mono_ms() + budget_ms;
+    struct gate_log *done = NULL;
     pthread_mutex_lock(&lb->flat_lock);
-    struct gate_log *l = lb->unsynced_first;
-    lb->unsynced_first = NULL;
-    bool any = l != NULL;
-    for (struct gate_log *next; l != NULL; l = next) {
-        next = l->sync_next;
+    while (lb->sync_first != NULL && (done == NULL || clock_mono_ms() < end)) {
+        struct gate_log *l = lb->sync_first;
         enum err e = logbook_flat_sync(lb, l);
         ASSERT(e == ERR_OK);
-        l->f_unsynced = false;
-        pthread_mutex_lock(&lb->lock);
-        l->synced = l->flat.count;
-        if (!l->synced_queued) {
-            l->synced_queued = true;
-            l->synced_next = lb->synced_first;
-            lb->synced_first = l;
-        }
-        pthread_mutex_unlock(&lb->lock);
+        lb->sync_first = l->sync_next;
+        l->sync_next = done;
+        l->sync_count = l->flat.count;
+        done = l;
     }
-    pthread_mutex_unlock(&lb->flat_lock);
-    if (!any) return;
+    /* Directories that hold new logs' directories: once for all of the slice, before any of them counts as synced. */
+    if (done != NULL && lb->parents_dirty) {
+        bool synced = lb->io->dirsync(lb->io->ctx, lb->logs_dir) == 0 && lb->io->dirsync(lb->io->ctx, lb->openings_dir) == 0;
+        ASSERT(synced);
+        lb->parents_dirty = false;
+    }
+    bool any = done != NULL, more = lb->sync_first != NULL;
     pthread_mutex_lock(&lb->lock);
-    lb->kick = true;
-    pthread_cond_signal(&lb->to_committer);
+    for (struct gate_log *l = done, *next; l != NULL; l = next) {
+        next = l->sync_next;
+        l->f_unsynced = false;
+        l->synced = l->sync_count;
+        if (l->synced_queued) continue;
+        l->synced_queued = true;
+        l->synced_next = lb->synced_first;
+        lb->synced_first = l;
+    }
+    if (any) {
+        lb->kick = true;
+        pthread_cond_signal(&lb->to_committer);
+    }
     pthread_mutex_unlock(&lb->lock);
-    atomic_fetch_add(&lb->stat_flushed, 1);
+    pthread_mutex_unlock(&lb->flat_lock);
+    if (any && !more) atomic_fetch_add(&lb->stat_flushed, 1);
+    return more;
+}
+
+/* What is unsynced now is to be synced. */
+static void sync_begin(struct logbook *lb) {
+    pthread_mutex_lock(&lb->flat_lock);
+    lb->sync_first = lb->unsynced_first;
+    lb->unsynced_first = NULL;
+    pthread_mutex_unlock(&lb->flat_lock);
 }
 
 /* recomputation ------------------------------------------------------------------------------------------------------------ */
@@ -335,28 +357,29 @@ static bool flusher_has_work(const struct logbook *lb) {
 }
 
 void logbook_flush_all(struct logbook *lb) {
-    if (round_run(lb)) sync_run(lb);
+    if (!round_run(lb)) return;
+    while (sync_slice(lb, UINT32_MAX)) continue;
+    sync_begin(lb);
+    while (sync_slice(lb, UINT32_MAX)) continue;
 }
 
-/* Syncs follow a switch of WAL files, because only then something waits for them. */
-static bool flusher_round(struct logbook *lb) {
-    pthread_mutex_lock(&lb->lock);
-    bool switched = lb->switched;
-    pthread_mutex_unlock(&lb->lock);
-    if (!round_run(lb)) return false;
-    if (!switched) return true;
-    pthread_mutex_lock(&lb->lock);
-    lb->switched = false;
-    pthread_mutex_unlock(&lb->lock);
-    sync_run(lb);
-    return true;
+/* Syncs follow a switch of WAL files, because only then something waits for them; a switch while they run is followed by the next ones. */
+static bool flusher_sync(struct logbook *lb, bool *published) {
+    if (lb->sync_first == NULL && *published) {
+        *published = false;
+        pthread_mutex_lock(&lb->lock);
+        lb->switched = false;
+        pthread_mutex_unlock(&lb->lock);
+        sync_begin(lb);
+    }
+    return lb->sync_first != NULL && sync_slice(lb, LOGBOOK_SYNC_MS);
 }
 
 void *logbook_flusher(void *ctx) {
     struct logbook *lb = ctx;
     panic_context("flush", 0, 0);
     uint64_t round_due = 0, files_due = 0;
-    bool left = false;
+    bool left = false, published = false;
     for (;;) {
         uint64_t now = clock_mono_ms();
         bool tended = false;
@@ -369,11 +392,17 @@ void *logbook_flusher(void *ctx) {
         pthread_mutex_unlock(&lb->lock);
         if (stop) return NULL;
         if (work && now >= round_due) {
-            left = !flusher_round(lb);
+            pthread_mutex_lock(&lb->lock);
+            bool switched = lb->switched;
+            pthread_mutex_unlock(&lb->lock);
+            left = !round_run(lb);
+            published = published || (switched && !left); /* all of the full file is in the flat files now */
             round_due = clock_mono_ms() + (left ? LOGBOOK_RETRY_MS : LOGBOOK_ROUND_MS);
             continue;
         }
         if (!tended && files_due == 0) continue;
+        bool more = flusher_sync(lb, &published);
+        if (more) continue;
         if (!work && check_step(lb)) continue;
         pthread_mutex_lock(&lb->lock);
         bool news = lb->stop_flusher || (!work && flusher_has_work(lb)) || (lb->next == NULL && files_due == 0);

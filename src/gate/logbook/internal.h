@@ -174,6 +174,7 @@ struct gate_log {
     struct gate_log *f_next;                           /* F: logs of this round */
     bool f_queued, f_unsynced;
     struct gate_log *sync_next;                        /* F */
+    uint64_t sync_count;                               /* F: leaves that the last sync covered */
     uint64_t synced;                                   /* K: flushed size for the next row */
     bool synced_queued;                                /* K */
     struct gate_log *synced_next;                      /* K */
@@ -288,7 +289,8 @@ struct logbook {
     struct ledger_hash commit_hash;                    /* C */
     struct keys_ctx *commit_keys;                      /* C */
     struct buf *gather;                                /* F: five buffers, one per kind of flat file */
-    struct gate_log *round_first, *unsynced_first;     /* F */
+    struct gate_log *round_first, *unsynced_first, *sync_first;     /* F: to be written, to be synced some day, being synced */
+    bool parents_dirty;                                /* F: logs/ or openings/ has a new directory that is not synced */
     size_t check_at;                                   /* F: log that is being recomputed */
     struct ledger_frontier check;
 

@@ -189,6 +189,7 @@
 #define WAL_ZERO_BYTES (256 * 1024)              /* zeros written at a time when a file is made */
 #define LOGBOOK_TAIL_BYTES_MAX (128 * 1024 * 1024)  /* durable records not yet in flat files; more and nothing is accepted */
 #define LOGBOOK_ROUND_MS 200                     /* between two rounds of the flusher */
+#define LOGBOOK_SYNC_MS 50                       /* of syncing flat files before the flusher looks at its other work */
 #define LOGBOOK_MARK_MS 1000                     /* a mark without a batch to ride in waits this long */
 #define LOGBOOK_RETRY_MS 1000                    /* before the flusher tries a full disk again */
 #define LOGBOOK_OPEN_LOGS 32                     /* logs whose flat files the flusher keeps open */
