@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 
-from lib.case import Skip, limit, rows
+from lib.case import Skip, limit, program, rows
 from lib.raw import Caller, Closed, Connection
 
 SECRET = b"canary-of-the-body-" * 300
@@ -169,6 +169,17 @@ def small_disk(t, size):
             subprocess.run(["umount", "-l", place])
 
 
+def on_small_disk(t, place):
+    """A store that has its directory there, and its server log elsewhere."""
+    own, t.dir = t.dir, place
+    try:
+        s = t.store(start=False)
+    finally:
+        t.dir = own
+    s.log_path = t.path("server.log")
+    return s.start()
+
+
 def free_bytes(place):
     v = os.statvfs(place)
     return v.f_bavail * v.f_frsize
@@ -179,13 +190,7 @@ def free_bytes(place):
 def test_small_disk_is_full(t):
     """A real file system of half a GiB: merely full stops writes only; with the reserve used up reads fail closed; room brings all back."""
     with small_disk(t, IMAGE_BYTES) as place:
-        tests_own, t.dir = t.dir, place
-        try:
-            s = t.store(start=False)
-        finally:
-            t.dir = tests_own
-        s.log_path = t.path("server.log")
-        s.start()
+        s = on_small_disk(t, place)
         c = prepared(s)
         filler = os.path.join(place, "filler")
 
@@ -221,3 +226,32 @@ def test_log_has_no_space(t):
     until(lambda: status(c, "PUT", "/disk-bucket/after", b"a") == 200, "writes when there is room again")
     assert c.call("GET", "/disk-bucket/kept").body == SECRET
     whole(s)
+
+
+@rows("P3.01")
+@limit(120)
+def test_disk_hangs_and_is_read_only(t):
+    """While the disk hangs nothing is answered; afterwards everything is. A start on a read-only disk says so and harms nothing."""
+    with small_disk(t, IMAGE_BYTES) as place:
+        s = on_small_disk(t, place)
+        c = prepared(s)
+        wanted = [("GET", "/disk-bucket/kept", b""), ("GET", "/disk-bucket?list-type=2", b""), ("PUT", "/disk-bucket/new", b"n")]
+        program("fsfreeze")
+        with concurrent.futures.ThreadPoolExecutor(len(wanted)) as pool:
+            subprocess.run(["fsfreeze", "-f", place], check=True)
+            try:
+                asked = [pool.submit(c.call, m, target, body=body) for m, target, body in wanted]
+                time.sleep(1.5)
+                assert not any(x.done() for x in asked), f"answered without a record: {[x.result() for x in asked if x.done()]}"
+            finally:
+                subprocess.run(["fsfreeze", "-u", place], check=True)
+            assert [x.result().status for x in asked] == [200, 200, 200]
+        whole(s)
+        s.stop()
+        subprocess.run(["mount", "-o", "remount,ro", place], check=True)
+        r = subprocess.run([os.path.join(s.build, "tillit"), "serve", s.dir], capture_output=True, text=True, timeout=30)
+        assert r.returncode != 0 and "Read-only file system" in r.stderr and s.dir in r.stderr, r
+        subprocess.run(["mount", "-o", "remount,rw", place], check=True)
+        s.start()
+        assert c.call("GET", "/disk-bucket/kept").body == SECRET
+        assert c.call("GET", "/disk-bucket/new").body == b"n"
