@@ -97,6 +97,7 @@ class Mirror:
                 pass
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.handle_error = lambda *_: None     # a verifier that has seen enough hangs up
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         return {"url": f"http://127.0.0.1:{self.server.server_address[1]}", "vkey": self.log["vkey"]}
 
@@ -185,6 +186,14 @@ def test_a_spoilt_log_is_found_by_everybody_and_named(case):
             for other, command in others:
                 code, text = ask(command, spoilt)
                 assert code != 0 or other in blind, f"{other} took a log with {want}: {text}"
+    # A server that hands out another slot with a log escapes the heads log no more than one that shows another log.
+    def another_slot(number):
+        return lambda path, data: re.sub(rb"slot \d+", b"slot %d" % number, data) if path == "slot" else data
+    time.sleep(31)                                 # two epochs, and the newest one may be ten seconds old
+    for number, want in ((0, "split-view"), (999, "not-in-heads")):
+        with Mirror(log, another_slot(number)) as spoilt:
+            code, names, all = found(s, *with_heads(s, spoilt))
+            assert code == 1 and want in [n for n, _ in names], all
     with Mirror(log) as untouched:
         assert s.verify("log", untouched["url"], "--vkey", log["vkey"])[0] == 0
 

@@ -45,7 +45,7 @@ void verify_content_leaf(void *ctx, uint64_t index, struct slice entry)
         return;
     }
     uint64_t t = record_int(&l, RECORD_F_T, 0);
-    if (index == 0) c->first_t_ms = t;
+    if (index == 0) c->log->first_t_ms = t;
     if (t < c->t_ms)
         verify_find(c->report, "time-falls", c->log->name, index, "t is %llu after %llu", (unsigned long long)t, (unsigned long long)c->t_ms);
     c->t_ms = t;

@@ -151,9 +151,22 @@ static void prefixes_ask(struct verify_log *l, const struct record_slot *slot, s
     }
 }
 
+/* A log is named within two epochs of its first leaf. Whoever serves another slot's number with a shorter log must not get by. */
+static bool never_named(struct verify_log *l, struct verify_heads *h, const struct record_slot *slot, struct verify_report *r)
+{
+    if (l->size == 0 || h->t_ms <= l->first_t_ms + VERIFY_SILENCE_MS) {
+        verify_note(r, "the heads log says nothing of slot %llu yet: a new log is named within two epochs", (unsigned long long)slot->number);
+        return true;
+    }
+    verify_find(r, "not-in-heads", l->name, VERIFY_NOWHERE, "the heads log never names slot %llu, though the log is older than two epochs: the slot is another log's",
+                (unsigned long long)slot->number);
+    return false;
+}
+
 bool verify_slot_check(struct verify_log *l, struct verify_heads *h, const struct record_slot *slot, struct verify_report *r)
 {
     unsigned before = r->found;
+    if (h->value_count == 0) return never_named(l, h, slot, r);
     struct found *all = calloc(h->value_count + 1, sizeof *all);
     ASSERT(all);
     for (size_t i = 0; i < h->value_count; i++) {

@@ -73,6 +73,7 @@ struct verify_log {
     uint8_t root[HASH_BYTES];
     uint8_t (*leaves)[HASH_BYTES];                    /* hashes of the entries as served, `loaded` of them */
     uint64_t loaded;
+    uint64_t first_t_ms;                              /* time of the first leaf, once content.c has read it */
     bool sound;                                       /* entries, tiles, root and signature agree */
 };
 /* INPUT, VERSION, VERIFY: the vkey; else verify_source_open's. Pair: verify_log_close, which accepts a zeroed struct. */
@@ -88,7 +89,7 @@ bool verify_log_load(struct verify_log *l, struct verify_report *r, void (*leaf)
 struct verify_content {
     struct verify_report *report;
     struct verify_log *log;
-    uint64_t t_ms, first_t_ms;
+    uint64_t t_ms;
     uint8_t *marks;                                   /* one byte a leaf: written, voided */
     uint64_t mark_cap, writes, voids, denied;
     struct verify_heads *heads;                       /* heads log: gets the epochs */
@@ -118,7 +119,8 @@ void verify_heads_epoch(struct verify_heads *h, uint64_t index, const struct rec
 /* The time from the newest epoch until now. */
 void verify_heads_until(struct verify_heads *h, uint64_t now_ms);
 void verify_heads_done(struct verify_heads *h);
-/* The log against every value of its slot. True when each is the head of one of its prefixes, in order. */
+/* The log against every value of its slot. True when each is the head of one of its prefixes, in order; and when there is none
+ * because the log is younger than two epochs. */
 bool verify_slot_check(struct verify_log *l, struct verify_heads *h, const struct record_slot *slot, struct verify_report *r);
 
 /* seen.c --------------------------------------------------------------------------------------------------------------------------- */

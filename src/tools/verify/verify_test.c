@@ -192,6 +192,31 @@ static void a_log_short_of_its_newest_head_is_a_dropped_tail(void **state) { (vo
 static void a_log_that_no_head_agrees_with_is_a_split_view(void **state) { (void)state; slot_found((uint64_t[]){4, 5}, 2, 9, true, "split-view"); }
 static void a_head_that_goes_back_is_a_split_view(void **state) { (void)state; slot_found((uint64_t[]){5, 4}, 2, 9, false, "split-view"); }
 
+static void never_stated(uint64_t first_t, uint64_t heads_t, const char *name)
+{
+    struct made m;
+    struct verify_report r;
+    const struct record_slot slot = {.number = 3, .origin = SLICE_LIT("log.example/access/x")};
+    verify_report_init(&r, true);
+    made_init(&m, "log.example/access/x");
+    made_sum(&m, first_t);
+    made_write(&m);
+    struct verify_heads h = {.hash = m.read.hash, .report = &r, .name = "heads", .t_ms = heads_t};
+    struct verify_content c = {.report = &r, .log = &m.read};
+    assert_true(verify_log_head(&m.read, &r) && verify_log_load(&m.read, &r, verify_content_leaf, &c));
+    assert_int_equal(verify_slot_check(&m.read, &h, &slot, &r), name == NULL);
+    assert_found(&r, name, NULL, VERIFY_NOWHERE);
+    verify_content_done(&c);
+    made_done(&m);
+}
+
+static void a_log_older_than_two_epochs_that_heads_never_name_is_named(void **state)
+{
+    (void)state;
+    never_stated(1000, 1000 + VERIFY_SILENCE_MS, NULL);
+    never_stated(1000, 1001 + VERIFY_SILENCE_MS, "not-in-heads");
+}
+
 /* forms and limits ---------------------------------------------------------------------------------------------------------------- */
 
 static void the_flat_files_of_a_log_verify_like_its_tiles(void **state)
@@ -276,6 +301,7 @@ int main(void)
         cmocka_unit_test(a_log_at_and_past_its_newest_head_agrees),
         cmocka_unit_test(a_log_short_of_its_newest_head_is_a_dropped_tail),
         cmocka_unit_test(a_log_that_no_head_agrees_with_is_a_split_view),
+        cmocka_unit_test(a_log_older_than_two_epochs_that_heads_never_name_is_named),
         cmocka_unit_test(the_flat_files_of_a_log_verify_like_its_tiles),
         cmocka_unit_test(findings_past_the_most_are_counted),
         cmocka_unit_test(a_place_is_as_long_as_it_may_be),
