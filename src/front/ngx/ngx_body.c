@@ -146,6 +146,7 @@ void tl_body_run(struct tl_req *q)
         failed(q, rc);
         /* The body's reference was given back: the answer is finalized under the handler's. */
         if (!q->settled) tl_settle(q);
+        else ngx_http_run_posted_requests(c);      /* the client is gone: its termination is posted */
         return;
     }
     /* The handler's reference; the body read holds its own. */

@@ -181,6 +181,8 @@ static enum s3_error of_status(const ngx_http_request_t *r)
         if (ngx_memcmp(end, "/495", 4) == 0 || ngx_memcmp(end, "/496", 4) == 0) return S3E_AccessDenied;
         if (ngx_memcmp(end, "/497", 4) == 0) return S3E_BadRequest;
     }
+    /* A Host that is no host name was refused while the headers were read: no bucket has such a name (H09). */
+    if (r->err_status == 400 && r->headers_in.host && r->headers_in.server.len == 0 && r->unparsed_uri.len) return S3E_NoSuchBucket;
     switch (r->err_status) {
     case 400: return r->uri_start && r->unparsed_uri.len == 0 && r->request_line.len ? S3E_InvalidURI : S3E_BadRequest;
     case 401:

@@ -243,6 +243,20 @@ def test_a_client_that_leaves_takes_its_ticket_with_it(r):
     assert len(r.store.aborted) == n + 1
 
 
+def test_a_client_that_stops_sending_early_is_let_go(r):
+    for size in (100, 100, 100, 100000, 5000000):
+        s = r.socket()
+        s.settimeout(2)
+        s.sendall(request(r, "PUT", "/b/half", b"", {"content-length": str(size)}, payload="UNSIGNED-PAYLOAD", close=False) + b"x" * (size - 1))
+        try:
+            s.shutdown(socket.SHUT_WR)
+            out = s.recv(4000)
+        except ConnectionResetError:
+            out = b""
+        assert out == b"" or code_of(out) in ("IncompleteBody", "RequestTimeout"), out
+    assert ("b", "half") not in r.store.objects
+
+
 def test_a_stalled_upload_is_answered_request_timeout(r):
     s = r.socket()
     s.sendall(request(r, "PUT", "/b/stall", b"", {"content-length": "1000"}, payload="UNSIGNED-PAYLOAD"))
@@ -365,6 +379,7 @@ def test_errors_of_nginx_itself_are_xml(r):
     check(b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 70000 + b"\r\n\r\n", 400, "RequestHeaderSectionTooLarge")
     check(b"GET / HTTP/1.1\r\nHost: x\r\n" + b"".join(b"A%d: 1\r\n" % i for i in range(150)) + b"Connection: close\r\n\r\n", 400, "RequestHeaderSectionTooLarge")
     check(b"GET /" + b"a" * 70000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 400, "InvalidURI")
+    check(b"GET /k HTTP/1.1\r\nHost: bucket..s3.example\r\nConnection: close\r\n\r\n", 404, "NoSuchBucket")
     check(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "BadRequest")
     out = r.raw(b"GET /b/k\r\n\r\n", timeout=2)      # HTTP/0.9 gets nothing
     assert out == b"", out
