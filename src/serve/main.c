@@ -131,9 +131,15 @@ static void define_children(void)
 
 static bool number_arg(const char *text, uint64_t *out) { return text && slice_u64(slice_str(text), 65535, out) == ERR_OK; }
 
+static const char usage_text[] =
+    "usage: tillit serve DIR [--s3-port N] [--s3-tls-port N] [--api-port N]\n"
+    "\n"
+    "Runs the store in the foreground; prints `ready` once it serves, and writes DIR/run/endpoints.json. SIGTERM drains and stops it,\n"
+    "SIGHUP loads certificates anew. Port 0: a free one. As root each process gets a uid of its own.\n";
+
 static int usage(void)
 {
-    fprintf(stderr, "usage: tillit serve DIR [--s3-port N] [--s3-tls-port N] [--api-port N]\n");
+    fputs(usage_text, stderr);
     return 2;
 }
 
@@ -164,6 +170,10 @@ static int read_arguments(int argc, char **argv)
 int main(int argc, char **argv)
 {
     log_init("serve", LOG_INFO);
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        fputs(usage_text, stdout);
+        return 0;
+    }
     int code = read_arguments(argc, argv);
     if (code != 0) return code;
     char self[SERVE_PATH_MAX];

@@ -46,7 +46,7 @@ static long proc_status(long pid, const char *name)
     snprintf(path, sizeof path, "/proc/%ld/status", pid);
     FILE *f = fopen(path, "re");
     while (f && fgets(line, sizeof line, f))
-        if (strncmp(line, name, strlen(name)) == 0) v = strtol(line + strlen(name) + 1, NULL, 10);
+        if (strncmp(line, name, strlen(name)) == 0 && line[strlen(name)] == ':') v = strtol(line + strlen(name) + 1, NULL, 10);
     if (f) fclose(f);
     return v;
 }
