@@ -32,7 +32,7 @@ def configured(s, old, new):
 def test_doctor_says_all_is_well(case):
     """On a healthy store doctor finds nothing to mend, and names what is on."""
     s = case.store()
-    Caller(s).call("PUT", "/b")
+    Caller(s).call("PUT", "/ops")
     end = time.monotonic() + 5
     while True:
         r = subprocess.run([os.path.join(s.build, "tillit"), "doctor", s.dir, "--json"], capture_output=True, text=True)
@@ -61,8 +61,8 @@ def test_doctor_names_a_wall_that_is_down(case):
     s.build = alone
     s.start()
     c = Caller(s)
-    c.call("PUT", "/b")
-    assert c.call("PUT", "/b/k", body=b"x").status == 200
+    c.call("PUT", "/ops")
+    assert c.call("PUT", "/ops/k", body=b"x").status == 200
     os.rename(os.path.join(alone, "tillit-keeper"), os.path.join(alone, "away"))
     os.kill(s.pids("keeper")[0][0], signal.SIGKILL)
     end = time.monotonic() + 10
@@ -74,7 +74,7 @@ def test_doctor_names_a_wall_that_is_down(case):
         time.sleep(0.2)
     os.rename(os.path.join(alone, "away"), os.path.join(alone, "tillit-keeper"))
     end = time.monotonic() + 20
-    while c.call("GET", "/b/k").status != 200:
+    while c.call("GET", "/ops/k").status != 200:
         assert time.monotonic() < end, "reads do not come back with the keeper"
         time.sleep(0.1)
     s.stop()
@@ -86,10 +86,10 @@ def test_a_second_serve_is_refused(case):
     """A second serve on the same directory is refused with a clear message, and the first does not notice."""
     s = case.store()
     c = Caller(s)
-    c.call("PUT", "/b")
+    c.call("PUT", "/ops")
     code, said = serve(s)
     assert code != 0 and os.path.join(s.dir, "lock") in said and "another" in said and "stop it first" in said, (code, said)
-    assert c.call("PUT", "/b/k", body=b"x").status == 200
+    assert c.call("PUT", "/ops/k", body=b"x").status == 200
 
 
 def test_a_newer_format_is_refused(case):
@@ -107,7 +107,7 @@ def test_a_newer_format_is_refused(case):
     with open(path, "w") as f:
         f.write(mine)
     s.start()
-    assert Caller(s).call("PUT", "/b").status == 200
+    assert Caller(s).call("PUT", "/ops").status == 200
 
 
 def test_a_directory_that_is_none_is_refused(case):
@@ -119,7 +119,7 @@ def test_a_directory_that_is_none_is_refused(case):
     r = subprocess.run([os.path.join(s.build, "tillit"), "init", s.dir, "--tenant", "other"], capture_output=True, text=True, timeout=10)
     assert r.returncode == 1 and "holds a store already" in r.stderr, r.stderr
     s.start()
-    assert Caller(s).call("PUT", "/b").status == 200
+    assert Caller(s).call("PUT", "/ops").status == 200
 
 
 @limit(60)
@@ -127,8 +127,8 @@ def test_a_missing_root_key_is_refused_and_nothing_is_lost(case):
     """Without its root key the store does not start, says which file is missing and what to do, makes no new one; with it back, all is there."""
     s = case.store()
     c = Caller(s)
-    c.call("PUT", "/b")
-    c.call("PUT", "/b/k", body=b"kept")
+    c.call("PUT", "/ops")
+    c.call("PUT", "/ops/k", body=b"kept")
     s.stop()
     key, away = os.path.join(s.dir, "gate", "keys", "root"), case.path("away")
     shutil.copy2(key, away)
@@ -149,7 +149,7 @@ def test_a_missing_root_key_is_refused_and_nothing_is_lost(case):
     shutil.copy2(away, key)
     os.chown(key, owner.st_uid, owner.st_gid)
     s.start()
-    assert Caller(s).call("GET", "/b/k").body == b"kept"
+    assert Caller(s).call("GET", "/ops/k").body == b"kept"
 
 
 @limit(60)
@@ -157,8 +157,8 @@ def test_another_root_key_is_refused(case):
     """A root key of another store is refused by name; with the right one back, all is there."""
     s = case.store()
     c = Caller(s)
-    c.call("PUT", "/b")
-    c.call("PUT", "/b/k", body=b"kept")
+    c.call("PUT", "/ops")
+    c.call("PUT", "/ops/k", body=b"kept")
     s.stop()
     key = os.path.join(s.dir, "gate", "keys", "root")
     with open(key, "rb") as f:
@@ -177,7 +177,7 @@ def test_another_root_key_is_refused(case):
     with open(key, "wb") as f:
         f.write(mine)
     s.start()
-    assert Caller(s).call("GET", "/b/k").body == b"kept"
+    assert Caller(s).call("GET", "/ops/k").body == b"kept"
 
 
 @limit(60)
@@ -185,8 +185,8 @@ def test_a_read_only_directory_is_refused(case):
     """On a file system that cannot be written serve says so and starts nothing; writable again, all is there."""
     s = case.store()
     c = Caller(s)
-    c.call("PUT", "/b")
-    c.call("PUT", "/b/k", body=b"kept")
+    c.call("PUT", "/ops")
+    c.call("PUT", "/ops/k", body=b"kept")
     s.stop()
     if os.geteuid() == 0:
         script = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
@@ -202,7 +202,7 @@ def test_a_read_only_directory_is_refused(case):
         os.chmod(os.path.join(s.dir, "lock"), 0o600)
     assert code != 0 and s.dir in said and "writable" in said, (code, said)
     s.start()
-    assert Caller(s).call("GET", "/b/k").body == b"kept"
+    assert Caller(s).call("GET", "/ops/k").body == b"kept"
 
 
 def test_configuration_errors_name_file_line_and_remedy(case):
@@ -313,8 +313,8 @@ def test_a_clock_set_back_is_named(case):
         raise Skip("faketime is not installed (src/gate/logbook/logbook_test.c tests the rule itself)")
     s = case.store()
     c = Caller(s)
-    c.call("PUT", "/b")
-    c.call("PUT", "/b/k", body=b"x")
+    c.call("PUT", "/ops")
+    c.call("PUT", "/ops/k", body=b"x")
     s.stop()
     s.process = None
     real, s.build = s.build, case.path("faked")
@@ -329,6 +329,6 @@ def test_a_clock_set_back_is_named(case):
     s.stop()
     s.build = real
     s.start()
-    assert Caller(s).call("GET", "/b/k").body == b"x"
+    assert Caller(s).call("GET", "/ops/k").body == b"x"
     times = [x["t"] for x in s.log_records()]
     assert times == sorted(times), times
