@@ -17,9 +17,12 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FORMAT_TEXT "tillit-dir 1\n"
+#define LOCK_WAIT_MS 1500
+#define LOCK_POLL_MS 20
 
 static void say(const char *fmt, const char *a, const char *b)
 {
@@ -38,12 +41,19 @@ enum err prepare_lock(struct serve *s)
 {
     char path[SERVE_PATH_MAX];
     in_dir(s, "lock", path);
-    s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    /* Inherited by every child on purpose: while one of them lives, the store is taken. Else a killed serve would free the lock
+     * before its gate has ended, and a second gate could read the log that the first still writes. */
+    s->lock_fd = open(path, O_RDWR | O_CREAT, 0600);
     if (s->lock_fd < 0) {
         say("%s: %s; the directory must exist and be writable: `tillit init` makes it", path, strerror(errno));
         return ERR_IO;
     }
-    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+    for (int waited_ms = 0; flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0; waited_ms += LOCK_POLL_MS) {
+        const struct timespec poll = {0, LOCK_POLL_MS * 1000000L};
+        if (waited_ms < LOCK_WAIT_MS) {
+            nanosleep(&poll, NULL);    /* children of a killed serve end within a moment */
+            continue;
+        }
         say("%s is held: another `tillit serve` runs on this directory; stop it first%s", path, "");
         return ERR_BUSY;
     }
@@ -72,9 +82,9 @@ struct place {
     char owner;                        /* g gate, k keeper, f front, s serve */
 };
 static const struct place tree[] = {
-    {"gate", 0711, 'g'}, {"gate/wal", 0700, 'g'}, {"gate/logs", 0755, 'g'}, {"gate/openings", 0700, 'g'}, {"gate/state", 0700, 'g'},
+    {"gate", 0711, 'g'}, {"gate/wal", 0700, 'g'}, {"gate/logs", 0711, 'g'}, {"gate/openings", 0700, 'g'}, {"gate/state", 0700, 'g'},
     {"gate/keys", 0700, 'g'}, {"keeper", 0711, 'k'}, {"keeper/index", 0700, 'k'}, {"keeper/blobs", 0711, 'k'},
-    {"keeper/stage", 0700, 'k'}, {"keeper/grave", 0700, 'k'}, {"front", 0700, 'f'}, {"front/tmp", 0700, 'f'}, {"front/tls", 0700, 'f'},
+    {"keeper/stage", 0700, 'k'}, {"front", 0700, 'f'}, {"front/tmp", 0700, 'f'}, {"front/tls", 0700, 'f'},
     {"run", 0711, 's'}, {"run/gate", 0711, 'g'}, {"run/keeper", 0711, 'k'},
 };
 
