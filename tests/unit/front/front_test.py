@@ -14,7 +14,6 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
 import zlib
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -22,26 +21,9 @@ import fake  # noqa: E402
 import rig  # noqa: E402
 import wire  # noqa: E402
 
+from rig import code_of, request, status_of  # noqa: E402
+
 CANARY = "canary-4711-name"
-
-
-def code_of(data):
-    m = re.search(rb"<Code>(\w+)</Code>", data)
-    return m.group(1).decode() if m else None
-
-
-def status_of(data):
-    return int(data.split(b" ", 2)[1])
-
-
-def request(r, method, path, body=b"", headers={}, sign=True, payload=None, extra=b"", close=True):
-    """One raw request as bytes."""
-    h = r.signed(method, path, body, headers, payload) if sign else dict(headers, host="x")
-    if body and "transfer-encoding" not in h and "content-length" not in h:
-        h["content-length"] = str(len(body))
-    if close:
-        h["connection"] = "close"
-    return ("%s %s HTTP/1.1\r\n" % (method, path)).encode() + "".join("%s: %s\r\n" % kv for kv in h.items()).encode() + b"\r\n" + body + extra
 
 
 def test_objects_of_every_size_come_back_as_they_went(r):
@@ -589,38 +571,5 @@ def test_workers_are_closed_to_others_and_logs_quote_nothing(r):
             assert CANARY.encode() not in open(os.path.join(top, f), "rb").read(), f
 
 
-def main():
-    module = sys.argv[1]
-    only = sys.argv[sys.argv.index("--only") + 1] if "--only" in sys.argv else ""
-    tests = [(n, f) for n, f in globals().items() if n.startswith("test_") and only in n]
-    print("1..%d" % len(tests), flush=True)
-    r = rig.Rig(module)
-    bad = 0
-    try:
-        for i, (name, f) in enumerate(tests, 1):
-            try:
-                f(r)
-                print("ok %d - %s" % (i, name[5:]), flush=True)
-            except BaseException:
-                bad += 1
-                print("not ok %d - %s" % (i, name[5:]), flush=True)
-                traceback.print_exc()
-            s = r.store
-            s.answer_delay, s.no_answer, s.no_data, s.no_credit, s.refuse, s.flip = 0, False, False, False, None, None
-        errors = [ln for ln in r.stderr().splitlines() if "alert" in ln or "emerg" in ln or "ERROR: " in ln or "runtime error" in ln]
-        if errors:
-            bad += 1
-            print("\n".join(errors[:40]), file=sys.stderr)
-    finally:
-        if r.nginx.poll() is None and "--keep" in sys.argv:
-            print(r.dir)
-            input()
-        text = r.stderr()
-        r.stop()
-    if bad:
-        print(text[-6000:], file=sys.stderr)
-    sys.exit(1 if bad else 0)
-
-
 if __name__ == "__main__":
-    main()
+    rig.main(sys.argv, [(n, f) for n, f in globals().items() if n.startswith("test_")])

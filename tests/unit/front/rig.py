@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import os
+import re
 import shutil
 import signal
 import socket
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
@@ -138,3 +140,56 @@ class Rig:
         self.gate.close()
         self.keeper.close()
         shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def code_of(data):
+    m = re.search(rb"<Code>(\w+)</Code>", data)
+    return m.group(1).decode() if m else None
+
+
+def status_of(data):
+    return int(data.split(b" ", 2)[1])
+
+
+def request(r, method, path, body=b"", headers={}, sign=True, payload=None, extra=b"", close=True):
+    """One raw request as bytes."""
+    h = r.signed(method, path, body, headers, payload) if sign else dict(headers, host="x")
+    if body and "transfer-encoding" not in h and "content-length" not in h:
+        h["content-length"] = str(len(body))
+    if close:
+        h["connection"] = "close"
+    return ("%s %s HTTP/1.1\r\n" % (method, path)).encode() + "".join("%s: %s\r\n" % kv for kv in h.items()).encode() + b"\r\n" + body + extra
+
+
+def main(argv, tests):
+    """Runs tests one after the other on one rig, and prints TAP."""
+    only = argv[argv.index("--only") + 1] if "--only" in argv else ""
+    tests = [(n, f) for n, f in tests if only in n]
+    print("1..%d" % len(tests), flush=True)
+    r = Rig(argv[1])
+    bad = 0
+    try:
+        for i, (name, f) in enumerate(tests, 1):
+            try:
+                f(r)
+                print("ok %d - %s" % (i, name[5:]), flush=True)
+            except BaseException:
+                bad += 1
+                print("not ok %d - %s" % (i, name[5:]), flush=True)
+                traceback.print_exc()
+            s = r.store
+            s.answer_delay, s.no_answer, s.no_data, s.no_credit, s.refuse, s.flip = 0, False, False, False, None, None
+        errors = [ln for ln in r.stderr().splitlines() if "alert" in ln or "emerg" in ln or "ERROR: " in ln or "runtime error" in ln]
+        if errors:
+            bad += 1
+            print("\n".join(errors[:40]), file=sys.stderr)
+    finally:
+        if r.nginx.poll() is None and "--keep" in argv:
+            print(r.dir)
+            input()
+        text = r.stderr()
+        r.stop()
+    if bad:
+        print(text[-6000:], file=sys.stderr)
+    sys.exit(1 if bad else 0)
+
