@@ -5,10 +5,12 @@ cd "$(dirname "$0")/.." || exit 1
 
 wanted=""
 for section in "$@"; do
-    wanted="$wanted $(awk -v want="[$section]" '/^\[/ { on = ($0 == want); next } on && /^[a-z0-9]/ { print $1 }' dev/packages.txt)"
+    wanted="$wanted $(awk -v want="[$section]" '/^\[/ { on = ($0 == want); next } on && /^[a-z0-9]/ { print $1 (NF > 1 ? ":" $2 : "") }' dev/packages.txt)"
 done
 missing=""
-for package in $wanted; do
+for entry in $wanted; do
+    package=${entry%%:*}
+    case $entry in *:*) command -v "${entry#*:}" >/dev/null 2>&1 && continue ;; esac
     status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)
     [ "$status" = installed ] || missing="$missing $package"
 done

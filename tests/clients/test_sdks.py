@@ -4,7 +4,7 @@ import hashlib
 import os
 import subprocess
 
-from lib.case import PYTHON, limit, program, rows
+from lib.case import PYTHON, limit, node_at_least, program, rows
 from lib.tools import BOTO3, node_with, python_with
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -54,9 +54,10 @@ def test_current_boto3_over_https(case):
 @limit(300)
 def test_javascript_sdk_over_http_and_https(case):
     """@aws-sdk/client-s3: buffers and streams."""
+    node = node_at_least(20)
     path, s = node_with(os.path.join(HERE, "js")), case.store()
     for tls in (False, True):
-        journey(s, [program("node"), os.path.join(path, "journey.mjs")], tls, "js-https" if tls else "js-http")
+        journey(s, [node, os.path.join(path, "journey.mjs")], tls, "js-https" if tls else "js-http")
 
 
 @limit(300)

@@ -52,6 +52,15 @@ def go_at_least(minor):
     raise Skip(f"needs go >= 1.{minor}")
 
 
+def node_at_least(major):
+    """Path of a node that is at least this major version."""
+    path = program("node")
+    found = re.match(r"v(\d+)", subprocess.run([path, "--version"], capture_output=True, text=True).stdout)
+    if not found or int(found.group(1)) < major:
+        raise Skip(f"needs node >= {major}")
+    return path
+
+
 class Store:
     """One directory served by `tillit serve`, with breaks and faults where the build knows them."""
 
