@@ -190,10 +190,13 @@ static void sweep(struct loop_timer *t)
     loop_timer_set(gate.loop, t, GATE_SWEEP_MS);
 }
 
+#define STATUS_MS 1000
+#define STATUS_STARTING_MS 100                     /* what is said of a start must not stand for a second after it */
+
 static void status(struct loop_timer *t)
 {
     status_write(&gate, keeper_ready(&gate), start.walls.landlock_abi);
-    loop_timer_set(gate.loop, t, 1000);
+    loop_timer_set(gate.loop, t, keeper_ready(&gate) ? STATUS_MS : STATUS_STARTING_MS);
 }
 
 static void on_signal(void *ctx, int sig)

@@ -23,8 +23,10 @@ void status_write(struct gate *g, bool keeper_ready, int landlock_abi)
     logbook_stats(g->logbook, &s);
     buf_printf(&b, "{\"boot\":%u,\"keeper\":%s,\"landlock\":%s,\"memory_locked\":%s,\"clock\":%s,\"space\":%s,", g->boot, yes(keeper_ready), yes(landlock_abi > 0),
                yes(m.locked_bytes == m.mapped_bytes), yes(!s.degraded_clock), yes(!s.at_reserve && g->writable));
-    buf_printf(&b, "\"batches\":%llu,\"records\":%llu,\"wal_files\":%llu,\"full_check_age_ms\":%llu,\"tenants\":[", (unsigned long long)s.batches,
-               (unsigned long long)s.records, (unsigned long long)s.wal_files, (unsigned long long)s.age_of_full_check_ms);
+    buf_printf(&b, "\"batches\":%llu,\"records\":%llu,\"wal_files\":%llu,", (unsigned long long)s.batches, (unsigned long long)s.records,
+               (unsigned long long)s.wal_files);
+    if (s.age_of_full_check_ms <= INT64_MAX) buf_printf(&b, "\"full_check_age_ms\":%llu,", (unsigned long long)s.age_of_full_check_ms);
+    buf_put_str(&b, "\"tenants\":[");
     for (size_t i = 0; i < g->tenant_count; i++) {
         const struct gate_tenant *t = g->tenant_list[i];
         tenants_id_text(t->id, id);
