@@ -12,8 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <time.h>
 #include <fcntl.h>
 #include <unistd.h>
+
+#define STATUS_WAIT_MS 3000
+#define STATUS_POLL_MS 50
 
 static const char usage[] = "usage: tillit doctor DIR [--json]\n\nExit code 0: all is well; 1: something named needs attention; 3: the store is not running.\n";
 
@@ -76,9 +80,10 @@ static void walls(struct report *r, const char *dir)
         if (!role) continue;
         bool front = strcmp(role, "front") == 0;
         long seccomp = proc_status(pid, "Seccomp"), uid = proc_status(pid, "Uid");
+        bool filtered = front || seccomp == 2, own_uid = geteuid() != 0 || uid != 0;
         snprintf(text, sizeof text, "%s (pid %ld): uid %ld%s", role, pid, uid, seccomp == 2 ? ", seccomp on" : "");
-        say(r, front || seccomp == 2, text, "its system calls are not filtered: the kernel must support seccomp filters");
-        if (geteuid() == 0) say(r, uid != 0, text, "it runs as root: start `tillit serve` as root, so that each process gets a uid of its own");
+        say(r, filtered && own_uid, text, !filtered ? "its system calls are not filtered: the kernel must support seccomp filters"
+                                                    : "it runs as root: start `tillit serve` as root, so that each process gets a uid of its own");
     }
     if (d) closedir(d);
 }
@@ -88,21 +93,26 @@ static void gate_says(struct report *r, const char *dir)
     char path[TOOLS_PATH_MAX], text[400];
     AUTO(buf) struct buf b = BUF_INIT(1024 * 1024);
     snprintf(path, sizeof path, "%s/run/gate/status.json", dir);
+    /* The gate says how it is once a second: right after a start nothing is said yet. */
+    for (int i = 0; access(path, F_OK) != 0 && i < STATUS_WAIT_MS / STATUS_POLL_MS; i++) {
+        struct timespec wait = {0, STATUS_POLL_MS * 1000000L};
+        nanosleep(&wait, NULL);
+    }
     json_t *j = file_read(path, &b) == ERR_OK ? json_loadb((const char *)b.p, b.n, 0, NULL) : NULL;
     if (!j) {
         say(r, false, "the gate has not said how it is", "wait a second; if it stays so, read the server's log on stderr");
         return;
     }
-    static const struct { const char *key, *good, *remedy; } flags[] = {
-        {"keeper", "keeper connected, index open", "the keeper is not there or its index does not open: read the server's log on stderr"},
-        {"landlock", "gate: Landlock on", "the kernel has no Landlock: files are guarded by owners and modes only"},
-        {"memory_locked", "gate: secrets are locked in memory", "raise the limit for locked memory (LimitMEMLOCK, ulimit -l): secrets may be swapped out"},
-        {"clock", "clock runs with the record", "the wall clock is behind the newest record by more than 5 s: set it right (chrony)"},
-        {"space", "disk above its reserve", "the disk is at its reserve: writes stop, reads go on; make room"},
+    static const struct { const char *key, *good, *bad, *remedy; } flags[] = {
+        {"keeper", "keeper connected, index open", "keeper not connected, or its index not open", "the keeper is not there or its index does not open: read the server's log on stderr"},
+        {"landlock", "gate: Landlock on", "gate: Landlock is off", "the kernel has no Landlock: files are guarded by owners and modes only"},
+        {"memory_locked", "gate: secrets are locked in memory", "gate: secrets are not locked in memory", "raise the limit for locked memory (LimitMEMLOCK, ulimit -l): secrets may be swapped out"},
+        {"clock", "clock runs with the record", "clock is behind the record", "the wall clock is behind the newest record by more than 5 s: set it right (chrony)"},
+        {"space", "disk above its reserve", "disk at its reserve", "the disk is at its reserve: writes stop, reads go on; make room"},
     };
     for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
         const json_t *v = json_object_get(j, flags[i].key);
-        if (v) say(r, json_is_true(v), flags[i].good, flags[i].remedy);
+        if (v) say(r, json_is_true(v), json_is_true(v) ? flags[i].good : flags[i].bad, flags[i].remedy);
     }
     size_t i;
     json_t *t, *tenants = json_object_get(j, "tenants");

@@ -95,6 +95,11 @@ static const char *field(json_t *j, const char *name)
 static void print_line(json_t *j)
 {
     json_t *bytes = json_object_get(j, "bytes");
+    if (strcmp(field(j, "kind"), "sum") == 0) {
+        printf("%-24s %8" PRId64 "  deny  %" PRId64 " requests of callers who proved nothing (%s)\n", field(j, "time"),
+               (int64_t)json_integer_value(json_object_get(j, "index")), (int64_t)json_integer_value(json_object_get(j, "n")), field(j, "why"));
+        return;
+    }
     printf("%-24s %8" PRId64 "  %-5s %-16s %s %s%s%s", field(j, "time"), (int64_t)json_integer_value(json_object_get(j, "index")), field(j, "dec"),
            json_object_get(j, "act") ? field(j, "act") : field(j, "kind"), field(j, "who"), field(j, "bucket"), json_object_get(j, "key") ? "/" : "",
            json_object_get(j, "key") ? field(j, "key") : "");
