@@ -113,7 +113,7 @@ class Connection:
         if u.scheme == "https":
             context = ssl.create_default_context(cafile=ca)
             self.sock = context.wrap_socket(self.sock, server_hostname=u.hostname)
-        self.buffer = b""
+        self.buffer = bytearray()
 
     def send(self, data):
         try:
@@ -127,19 +127,21 @@ class Connection:
         except ConnectionResetError:
             piece = b""
         if not piece:
-            raise Closed(self.buffer[:200])
+            raise Closed(bytes(self.buffer[:200]))
         self.buffer += piece
 
     def take(self, n):
         while len(self.buffer) < n:
             self.more()
-        out, self.buffer = self.buffer[:n], self.buffer[n:]
+        out = bytes(self.buffer[:n])
+        del self.buffer[:n]
         return out
 
     def line(self, end=b"\r\n"):
         while end not in self.buffer:
             self.more()
-        out, self.buffer = self.buffer.split(end, 1)
+        out = self.take(self.buffer.index(end))
+        self.take(len(end))
         return out
 
     def head(self):
@@ -174,7 +176,7 @@ class Connection:
             while True:
                 self.more()
         except Closed:
-            a.body, self.buffer = self.buffer, b""
+            a.body = self.take(len(self.buffer))
         return a
 
     def ask(self, request):
@@ -188,7 +190,7 @@ class Connection:
             while True:
                 self.more()
         except (TimeoutError, socket.timeout, Closed, OSError):
-            return self.buffer
+            return bytes(self.buffer)
         finally:
             self.sock.settimeout(15)
 

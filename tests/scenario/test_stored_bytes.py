@@ -23,9 +23,9 @@ def read(c, target):
         want = int(dict(headers).get("content-length", 0))
         while len(connection.buffer) < want:
             connection.more()
-        return status, connection.buffer, True
+        return status, bytes(connection.buffer), True
     except (Closed, socket.timeout):
-        return locals().get("status", 0), connection.buffer, False
+        return locals().get("status", 0), bytes(connection.buffer), False
     finally:
         connection.close()
 
