@@ -162,7 +162,7 @@ static const struct verified *verify_signed(struct gate_request *r, struct slice
     if (e != S3E_NONE) return not_proven(r, t, e);
     if (signing_key(k, &a) != ERR_OK) return not_proven(r, t, S3E_InternalError);
     e = s3_verify(k->cached, &a, r->ask.canonical);
-    if (e != S3E_NONE) {
+    if (e != S3E_NONE && !BREAK("signature-unchecked")) {
         s3_fault_add(&r->fault, "AWSAccessKeyId", a.access_key);
         return not_proven(r, t, e);
     }
@@ -172,6 +172,8 @@ static const struct verified *verify_signed(struct gate_request *r, struct slice
     if (e != S3E_NONE && r->fault.code == S3E_NONE) s3_fault_set(&r->fault, e, NULL);
     take_unsigned(r);
     if (service.n == 2) take_name(r);              /* "s3"; the API names things in its own way */
+    for (size_t i = 0; i < g->tenant_count && BREAK("tenant-by-bucket"); i++)
+        if (r->name.bucket.n && tenants_bucket(g->tenant_list[i], r->name.bucket)) t = g->tenant_list[i];
     bool changes = r->op != S3_OP_NONE ? s3_op_row(r->op)->kind == S3_KIND_WRITE || s3_op_row(r->op)->kind == S3_KIND_CONFIG
                                        : !slice_is(r->s3.method, "GET") && !slice_is(r->s3.method, "HEAD");
     uint32_t repeats = repeat_count(g->repeats, a.sig, changes, r->now_ms);

@@ -215,8 +215,10 @@ static enum s3_error seal(struct flow *f, struct slice data)
     struct flow_put *p = f->put;
     enum err e = s3_sums_add(&p->sums, data);
     size_t n = 0;
-    if (e == ERR_OK)
-        e = frame_sealer_step(&p->sealer, &data, flow_chunk_data(p->chunk) + p->chunk_n, p->chunk->cap - p->chunk_n, &n);
+    const struct slice plain = data;
+    uint8_t *out = flow_chunk_data(p->chunk) + p->chunk_n;
+    if (e == ERR_OK) e = frame_sealer_step(&p->sealer, &data, out, p->chunk->cap - p->chunk_n, &n);
+    if (BREAK("clear-frame")) memcpy(out, plain.p, MIN(n, plain.n));   /* what attacks 6 and 8 look for on the disk */
     p->chunk_n += n;
     if (e == ERR_RANGE) return S3E_IncompleteBody;
     if (e != ERR_OK) return s3_error_of_err(e);
