@@ -28,12 +28,17 @@ static void kill_now(struct loop_timer *t)
     kill(c->pid, SIGKILL);
 }
 
+/* Everything that only root may reach is taken hold of before the uid goes: the working directory and the program. So a store works
+ * wherever it lies, below a directory that is closed to others too (a clone in root's home): names below it are relative. */
 static void become(const struct child *c, pid_t parent)
 {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    /* Before the uid goes: what holds secrets may lock them in memory. */
+    int program = open(c->argv[0], O_RDONLY | O_CLOEXEC), null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (program < 0 || chdir(c->serve->dir) != 0) _exit(127);
+    if (null >= 0) dup2(null, 0);
+    /* What holds secrets may lock them in memory. */
     const struct rlimit lock = {SERVE_MEMLOCK_BYTES, SERVE_MEMLOCK_BYTES};
     if (c->uid != 0) setrlimit(RLIMIT_MEMLOCK, &lock);
     if (c->uid != 0 && (setgroups(0, NULL) != 0 || setgid((gid_t)c->uid) != 0 || setuid(c->uid) != 0)) _exit(126);
@@ -47,9 +52,8 @@ static void become(const struct child *c, pid_t parent)
         snprintf(fds, sizeof fds, "%d;%d;%d;", l[0], l[1], l[2]);
         setenv("NGINX", fds, 1);
     }
-    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (null >= 0) dup2(null, 0);
     execv(c->argv[0], (char *const *)(uintptr_t)c->argv);
+    execveat(program, "", (char *const *)(uintptr_t)c->argv, environ, AT_EMPTY_PATH);
     _exit(127);
 }
 
@@ -69,6 +73,7 @@ void child_start(struct child *c)
         return;
     }
     c->pid = pid;
+    s->changed();
     log_line(LOG_INFO, "started", "child=%s pid=%d", c->name, (int)pid);
 }
 
@@ -86,6 +91,7 @@ void child_ended(struct child *c, int status)
         if (wait == 0) child_start(c);
         else loop_timer_set(s->loop, &c->restart, wait);
     }
+    s->changed();
     if (c->gone) c->gone(c);
 }
 

@@ -22,7 +22,7 @@ enum { KEEPER, GATE, STEWARD, NGINX, CHILDREN };
 static struct serve serve;
 static struct child children[CHILDREN];
 static struct loop_timer ready_timer;
-static char paths[8][SERVE_PATH_MAX], uids[4][24];
+static char paths[3][SERVE_PATH_MAX + 32], uids[4][24];
 
 #define READY_POLL_MS 20
 
@@ -82,6 +82,14 @@ static void ended(struct child *c)
     if (all_gone()) loop_stop(serve.loop);
 }
 
+static void pids_changed(void)
+{
+    AUTO(buf) struct buf b = BUF_INIT(1024);
+    for (int i = 0; i < CHILDREN; i++)
+        if (children[i].pid != 0) buf_printf(&b, "%s %d\n", children[i].name, (int)children[i].pid);
+    prepare_pids(&serve, buf_slice(&b));
+}
+
 static void stop_all(void)
 {
     if (serve.stopping) return;
@@ -112,9 +120,9 @@ static void define_children(void)
     for (int i = 0; i < 3; i++) {
         struct child *c = &children[i];
         *c = (struct child){.name = programs[i] + 7, .serve = &serve, .stop_signal = SIGTERM, .gone = ended};
-        snprintf(paths[i], SERVE_PATH_MAX, "%s/%s", serve.bin, programs[i]);
+        snprintf(paths[i], sizeof paths[i], "%s/%s", serve.bin, programs[i]);
         int n = 0;
-        c->argv[n++] = paths[i], c->argv[n++] = serve.dir;
+        c->argv[n++] = paths[i], c->argv[n++] = ".";      /* child.c makes DIR the working directory */
         /* As root each child begins life under its own uid; the peers it expects on its sockets are named. */
         if (!serve.root) continue;
         c->uid = (uid_t)uid[i == KEEPER ? 0 : i == GATE ? 1 : 2];
@@ -122,11 +130,9 @@ static void define_children(void)
         if (i == KEEPER) c->argv[n++] = "--gate-uid", c->argv[n++] = uids[1];
         if (i == GATE) c->argv[n++] = "--steward-uid", c->argv[n++] = uids[2];
     }
-    snprintf(paths[3], SERVE_PATH_MAX, "%s/front/", serve.dir);
-    snprintf(paths[4], SERVE_PATH_MAX, "%s/front/nginx.conf", serve.dir);
     children[NGINX] = (struct child){.name = "nginx", .serve = &serve, .stop_signal = SIGQUIT, .gone = ended, .listens = true,
                                      .uid = serve.root ? (uid_t)serve.conf.front_uid : 0,
-                                     .argv = {"/usr/sbin/nginx", "-p", paths[3], "-c", paths[4], "-e", "stderr"}};
+                                     .argv = {"/usr/sbin/nginx", "-p", "front/", "-c", "nginx.conf", "-e", "stderr"}};
 }
 
 static bool number_arg(const char *text, uint64_t *out) { return text && slice_u64(slice_str(text), 65535, out) == ERR_OK; }
@@ -187,6 +193,7 @@ int main(int argc, char **argv)
         return 4;
 
     serve.loop = loop_new();
+    serve.changed = pids_changed;
     static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
     for (size_t i = 0; i < ARRAY_LEN(signals); i++) loop_signal(serve.loop, signals[i], on_signal, NULL);
     define_children();

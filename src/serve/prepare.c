@@ -21,6 +21,8 @@
 #include <unistd.h>
 
 #define FORMAT_TEXT "tillit-dir 1\n"
+#define FRONT_MODULE "ngx_http_tillit_module.so"
+#define MODULE_BYTES_MAX (64 * 1024 * 1024)
 #define LOCK_WAIT_MS 1500
 #define LOCK_POLL_MS 20
 
@@ -207,9 +209,8 @@ static enum err write_file(const char *path, struct slice text, mode_t mode)
 
 static void substitute(const struct serve *s, struct slice name, struct buf *out)
 {
-    char path[SERVE_PATH_MAX];
-    if (slice_is(name, "DIR")) buf_put_str(out, s->dir);
-    else if (slice_is(name, "MODULE")) buf_printf(out, "%s/ngx_http_tillit_module.so", s->bin);
+    if (slice_is(name, "DIR")) buf_put_str(out, ".");
+    else if (slice_is(name, "MODULE")) buf_put_str(out, FRONT_MODULE);
     else if (slice_is(name, "WORKERS")) buf_put_dec(out, s->conf.workers);
     else if (slice_is(name, "LISTEN")) buf_put_str(out, s->conf.listen);
     else if (slice_is(name, "S3_PORT")) buf_put_dec(out, s->conf.s3_port);
@@ -217,14 +218,31 @@ static void substitute(const struct serve *s, struct slice name, struct buf *out
     else if (slice_is(name, "API_PORT")) buf_put_dec(out, s->conf.api_port);
     else if (slice_is(name, "REGION")) buf_put_str(out, s->conf.region);
     else if (slice_is(name, "DOMAIN")) buf_put_str(out, s->conf.domain);
-    else if (slice_is(name, "TLS_CERT")) in_dir(s, s->conf.tls_cert, path), buf_put_str(out, path);
-    else if (slice_is(name, "TLS_KEY")) in_dir(s, s->conf.tls_key, path), buf_put_str(out, path);
+    else if (slice_is(name, "TLS_CERT")) buf_printf(out, "%s%s", s->conf.tls_cert[0] == '/' ? "" : "../", s->conf.tls_cert);
+    else if (slice_is(name, "TLS_KEY")) buf_printf(out, "%s%s", s->conf.tls_key[0] == '/' ? "" : "../", s->conf.tls_key);
     else out->bad = true;
+}
+
+/* The module stands beside nginx.conf: where it was built may be out of the front's reach. */
+static enum err place_module(struct serve *s)
+{
+    char from[SERVE_PATH_MAX + 64], to[SERVE_PATH_MAX];
+    AUTO(buf) struct buf module = BUF_INIT(MODULE_BYTES_MAX);
+    snprintf(from, sizeof from, "%s/%s", s->bin, FRONT_MODULE);
+    in_dir(s, "front/" FRONT_MODULE, to);
+    if (read_file(from, &module) != ERR_OK) {
+        say("%s is missing; build Tillit again (`make`)%s", from, "");
+        return ERR_MISSING;
+    }
+    if (write_file(to, buf_slice(&module), 0644) == ERR_OK) return ERR_OK;
+    say("%s cannot be written: %s", to, strerror(errno));
+    return ERR_IO;
 }
 
 enum err prepare_nginx(struct serve *s)
 {
     char path[SERVE_PATH_MAX];
+    TRY(place_module(s));
     snprintf(path, sizeof path, "%s/nginx.conf.in", s->bin);
     AUTO(buf) struct buf in = BUF_INIT(65536), out = BUF_INIT(131072);
     if (read_file(path, &in) != ERR_OK) {
@@ -271,4 +289,11 @@ enum err prepare_endpoints(struct serve *s)
         return ERR_IO;
     }
     return ERR_OK;
+}
+
+void prepare_pids(struct serve *s, struct slice lines)
+{
+    char path[SERVE_PATH_MAX];
+    in_dir(s, "run/pids", path);
+    (void)write_file(path, lines, 0644);       /* a full disk must not stop the store: doctor then says less */
 }

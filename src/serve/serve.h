@@ -27,6 +27,7 @@ struct serve {
     struct conf conf;
     bool root;                         /* we may change uids */
     bool ready, stopping;
+    void (*changed)(void);             /* a child was started or has ended */
     int lock_fd;
     int listen_fd[3];                  /* http, https, api: held here, so that a killed nginx refuses nobody: callers wait in the backlog */
 };
@@ -59,6 +60,8 @@ MUST_USE enum err prepare_format(struct serve *s);        /* DIR/format: newer i
 MUST_USE enum err prepare_tree(struct serve *s);          /* docs/spec/dir.md: directories, owners, modes */
 MUST_USE enum err prepare_ports(struct serve *s);         /* port 0: a free one; opens listen_fd */
 MUST_USE enum err prepare_nginx(struct serve *s);         /* DIR/front/nginx.conf */
+/* DIR/run/pids for doctor: `name pid` per line. */
+void prepare_pids(struct serve *s, struct slice lines);
 MUST_USE enum err prepare_endpoints(struct serve *s);     /* DIR/run/endpoints.json, without secrets */
 
 #endif

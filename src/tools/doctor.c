@@ -6,8 +6,6 @@
  */
 #include "tools/tools.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,37 +53,34 @@ static long proc_status(long pid, const char *name)
     return v;
 }
 
-/* Ours are the processes that name DIR on their command line. */
-static const char *role_of(long pid, const char *dir)
+static void wall(struct report *r, const char *role, long pid)
 {
-    char path[64], line[4096];
-    snprintf(path, sizeof path, "/proc/%ld/cmdline", pid);
-    FILE *f = fopen(path, "re");
-    size_t n = f ? fread(line, 1, sizeof line - 1, f) : 0;
-    if (f) fclose(f);
-    for (size_t i = 0; i < n; i++) line[i] = line[i] ? line[i] : ' ';
-    line[n] = 0;
-    if (!strstr(line, dir)) return NULL;
-    return strstr(line, "tillit-gate") ? "gate" : strstr(line, "tillit-keeper") ? "keeper" : strstr(line, "tillit-steward") ? "steward" : strstr(line, "nginx") ? "front" : NULL;
+    char text[200];
+    bool front = strcmp(role, "nginx") == 0 || strcmp(role, "worker") == 0;
+    long seccomp = proc_status(pid, "Seccomp"), uid = proc_status(pid, "Uid");
+    bool filtered = strcmp(role, "nginx") == 0 || seccomp == 2, own_uid = geteuid() != 0 || uid != 0;
+    snprintf(text, sizeof text, "%s (pid %ld): uid %ld%s", front ? "front" : role, pid, uid, seccomp == 2 ? ", seccomp on" : "");
+    say(r, filtered && own_uid, text, !filtered ? "its system calls are not filtered: the kernel must support seccomp filters"
+                                                : "it runs as root: start `tillit serve` as root, so that each process gets a uid of its own");
 }
 
+/* serve writes who they are; nginx's workers are the kernel's to tell. */
 static void walls(struct report *r, const char *dir)
 {
-    DIR *d = opendir("/proc");
-    char text[200];
-    for (struct dirent *x; d && (x = readdir(d));) {
-        if (!isdigit((unsigned char)x->d_name[0])) continue;
-        long pid = strtol(x->d_name, NULL, 10);
-        const char *role = role_of(pid, dir);
-        if (!role) continue;
-        bool front = strcmp(role, "front") == 0;
-        long seccomp = proc_status(pid, "Seccomp"), uid = proc_status(pid, "Uid");
-        bool filtered = front || seccomp == 2, own_uid = geteuid() != 0 || uid != 0;
-        snprintf(text, sizeof text, "%s (pid %ld): uid %ld%s", role, pid, uid, seccomp == 2 ? ", seccomp on" : "");
-        say(r, filtered && own_uid, text, !filtered ? "its system calls are not filtered: the kernel must support seccomp filters"
-                                                    : "it runs as root: start `tillit serve` as root, so that each process gets a uid of its own");
+    char path[TOOLS_PATH_MAX], role[32];
+    long pid, worker;
+    snprintf(path, sizeof path, "%s/run/pids", dir);
+    FILE *f = fopen(path, "re");
+    if (!f) say(r, false, "serve has not said which processes are its own", "wait a second; if it stays so, read the server's log on stderr");
+    while (f && fscanf(f, "%31s %ld", role, &pid) == 2) {
+        wall(r, role, pid);
+        if (strcmp(role, "nginx") != 0) continue;
+        snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", pid, pid);
+        FILE *children = fopen(path, "re");
+        while (children && fscanf(children, "%ld", &worker) == 1) wall(r, "worker", worker);
+        if (children) fclose(children);
     }
-    if (d) closedir(d);
+    if (f) fclose(f);
 }
 
 static void gate_says(struct report *r, const char *dir)
@@ -127,7 +122,6 @@ static void gate_says(struct report *r, const char *dir)
 int cmd_doctor(int argc, char **argv)
 {
     const char *dir[1] = {NULL};
-    char real[4096];
     bool as_json = false;
     const struct option o[] = {{"--json", NULL, &as_json}};
     int n = options_read(argc, argv, o, ARRAY_LEN(o), dir, 1, usage);
@@ -140,7 +134,7 @@ int cmd_doctor(int argc, char **argv)
     bool up = running(dir[0]);
     say(&r, up, up ? "the store is running" : "the store is not running", "tillit serve DIR");
     if (up) {
-        walls(&r, realpath(dir[0], real) ? real : dir[0]);
+        walls(&r, dir[0]);
         gate_says(&r, dir[0]);
     }
     size_t i;
