@@ -120,6 +120,12 @@ enum err prepare_tree(struct serve *s)
     char path[SERVE_PATH_MAX];
     static const struct { const char *rel; size_t uid_off; } roles[] = {
         {"gate", offsetof(struct conf, gate_uid)}, {"keeper", offsetof(struct conf, keeper_uid)}, {"front", offsetof(struct conf, front_uid)}};
+    struct stat top;
+    /* Every role passes through DIR by name; a strict umask at `init` would have closed it. Nobody may list it for that. */
+    if (s->root && (stat(s->dir, &top) != 0 || chmod(s->dir, (top.st_mode & 07777) | 0111) != 0)) {
+        say("%s: its mode cannot be set: %s", s->dir, strerror(errno));
+        return ERR_IO;
+    }
     for (size_t i = 0; i < ARRAY_LEN(tree); i++) {
         in_dir(s, tree[i].rel, path);
         if (mkdir(path, 0700) != 0 && errno != EEXIST) {
