@@ -279,6 +279,9 @@ enum err tenants_control_apply(struct gate *g, struct gate_tenant *t, uint64_t i
     struct record_opening o = {0};
     TRY(record_leaf_parse(leaf, RECORD_LOG_CONTROL, &l));
     if (opening.n > 0) TRY(record_opening_parse(opening, &o));
+    /* LAW-6: an opening opens beside its own leaf only (log_read), and no leaf of this log is without one: whoever can write the disk of
+     * a stopped gate cannot name an owner. */
+    TRY(record_opening_check(&g->hash, &l, &o));
     TRY(policy_apply(t->state, index, &l, opening.n > 0 ? &o : NULL));
     if (l.kind == RECORD_K_GENESIS) {
         struct slice account = record_text(&l, RECORD_F_ACCOUNT), name = opened(&o, RECORD_F_NAME);
@@ -340,6 +343,7 @@ static enum err provider_each(void *ctx, uint64_t index, struct slice leaf, stru
     (void)index;
     TRY(record_leaf_parse(leaf, RECORD_LOG_PROVIDER, &l));
     if (opening.n > 0) TRY(record_opening_parse(opening, &o));
+    TRY(record_opening_check(&g->hash, &l, &o));   /* LAW-6, as for a tenant's control log; `start` alone has none */
     statements_seen(opened(&o, RECORD_F_STMT));
     if (l.kind == RECORD_K_GENESIS) tenants_signers_take(&g->officers, l.f[RECORD_F_SIGNER].text);
     if (l.kind == RECORD_K_RDR) readers_fold(g, NULL, record_int(&l, RECORD_F_ON, 0) == 1, opened(&o, RECORD_F_RDR));

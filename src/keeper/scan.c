@@ -87,7 +87,7 @@ static void seek_past(struct scan *s, struct slice common) {
 /* The common prefix that key folds into; n is 0 when it is a row of its own. */
 static struct slice fold(const struct scan *s, struct slice key) {
     size_t from = s->prefix.n;
-    if (s->delimiter.n == 0 || key.n < from) return (struct slice){0};
+    if (s->delimiter.n == 0 || key.n <= from) return (struct slice){0};
     const uint8_t *at = memmem(key.p + from, key.n - from, s->delimiter.p, s->delimiter.n);
     return at == NULL ? (struct slice){0} : slice_of(key.p, (size_t)(at - key.p) + s->delimiter.n);
 }

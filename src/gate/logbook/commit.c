@@ -51,11 +51,12 @@ static void batch_rows_end(struct logbook *lb, struct batch *b) {
 
 /* records ---------------------------------------------------------------------------------------------------------------- */
 
-/* Seals straight into the batch: the length goes before the bytes, and is known. Nothing is sealed as nothing. */
-static void put_sealed(struct logbook *lb, struct batch *b, const struct secret *key, uint64_t index, struct slice plain) {
+/* Seals straight into the batch: the length goes before the bytes, and is known. Nothing is sealed as nothing. The leaf's hash is
+ * its associated data: what is sealed opens beside no other leaf (log.c). */
+static void put_sealed(struct logbook *lb, struct batch *b, const struct secret *key, uint64_t index, struct slice leaf_hash, struct slice plain) {
     buf_put_u32(&b->body, plain.n == 0 ? 0 : (uint32_t)(plain.n + KEYS_AT_EXTRA_BYTES));
     if (plain.n == 0) return;
-    enum err e = keys_seal_at(lb->commit_keys, key, lb->boot, index, slice_of(NULL, 0), plain, &b->body);
+    enum err e = keys_seal_at(lb->commit_keys, key, lb->boot, index, leaf_hash, plain, &b->body);
     ASSERT(e == ERR_OK); /* the sizes were checked at append: only a failing library is left */
 }
 
@@ -78,15 +79,16 @@ static void batch_append(struct logbook *lb, struct batch *b, const struct chunk
     buf_put_u8(body, (uint8_t)((a->command_n > 0 ? WAL_RECORD_COMMAND : 0) | (voids ? WAL_RECORD_VOIDS : 0)));
     if (voids) buf_put_u64(body, a->void_ref);
     rec->leaf_at = (uint32_t)body->n + 2;
-    buf_put_lp16(body, slice_of(plain, a->leaf_n));
+    const struct slice leaf = slice_of(plain, a->leaf_n), leaf_hash = slice_of(rec->hash, HASH_BYTES);
+    ledger_leaf_hash(&lb->commit_hash, leaf, rec->hash);
+    buf_put_lp16(body, leaf);
     rec->opening_at = (uint32_t)body->n + 4;
-    put_sealed(lb, b, &l->opening_key, a->index, slice_of(plain + a->leaf_n, a->opening_n));
+    put_sealed(lb, b, &l->opening_key, a->index, leaf_hash, slice_of(plain + a->leaf_n, a->opening_n));
     rec->opening_n = a->opening_n == 0 ? 0 : a->opening_n + KEYS_AT_EXTRA_BYTES;
-    if (a->command_n > 0) put_sealed(lb, b, &l->command_key, a->index, slice_of(plain + a->leaf_n + a->opening_n, a->command_n));
+    if (a->command_n > 0) put_sealed(lb, b, &l->command_key, a->index, leaf_hash, slice_of(plain + a->leaf_n + a->opening_n, a->command_n));
 
     uint8_t levels[LEDGER_TILE_LEVELS_MAX][HASH_BYTES];
     unsigned level_count;
-    ledger_leaf_hash(&lb->commit_hash, slice_of(plain, a->leaf_n), rec->hash);
     ledger_frontier_append(&lb->commit_hash, &l->frontier, rec->hash, levels, &level_count);
     if (level_count == 0) return;
     logbook_array_room((void **)&b->levels, &b->level_cap, b->level_count + level_count, sizeof *b->levels);

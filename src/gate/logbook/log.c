@@ -29,6 +29,14 @@ enum err log_time(struct gate_log *l, uint64_t wall_ms, uint64_t *t) {
 
 void log_set_last_time(struct gate_log *l, uint64_t t) { l->last_t = MAX(l->last_t, t); }
 
+/* LAW-6: the files have no key, so whoever writes the disk of a stopped gate can make leaf, hashes and WAL agree on an owner of his own.
+ * What is sealed was sealed with its leaf's hash: it opens beside no other leaf. */
+static enum err open_beside(struct gate_log *l, const struct secret *key, uint64_t index, struct slice leaf, struct slice sealed, struct buf *out) {
+    uint8_t hash[HASH_BYTES];
+    ledger_leaf_hash(&l->lb->hash, leaf, hash);
+    return keys_open_at(l->lb->keys, key, index, slice_of(hash, HASH_BYTES), sealed, out);
+}
+
 /* marks and pending commands (rule 5) ------------------------------------------------------------------------------------------ */
 
 void log_mark_set(struct gate_log *l, uint64_t mark) {
@@ -44,7 +52,7 @@ enum err log_pending(struct gate_log *l, log_pending_cb cb, void *ctx) {
         struct pending p = l->pending[i];
         if (p.voided || p.index < l->mark) continue;
         buf_reset(&command);
-        TRY(keys_open_at(l->lb->keys, &l->command_key, p.index, slice_of(NULL, 0), p.command, &command));
+        TRY(open_beside(l, &l->command_key, p.index, p.leaf, p.command, &command));
         TRY(cb(ctx, p.index, p.leaf, buf_slice(&command)));
     }
     return ERR_OK;
@@ -73,14 +81,16 @@ static bool tail_read(struct gate_log *l, uint64_t index, struct buf *leaf, stru
 
 enum err log_read(struct gate_log *l, uint64_t index, struct buf *leaf, struct buf *opening) {
     if (index >= atomic_load(&l->durable)) return ERR_MISSING;
-    AUTO(buf) struct buf sealed = BUF_INIT(OPENING_BYTES_MAX + KEYS_AT_EXTRA_BYTES);
+    AUTO(buf) struct buf sealed = BUF_INIT(OPENING_BYTES_MAX + KEYS_AT_EXTRA_BYTES), own = BUF_INIT(LEAF_BYTES_MAX);
+    if (leaf == NULL) leaf = &own;
+    size_t from = leaf->n;
     struct buf *want = opening == NULL ? NULL : &sealed;
     /* Published after the batch was looked for means that it went to the flat files between the two looks. */
     bool flat = index < atomic_load(&l->published) || !tail_read(l, index, leaf, want);
     if (flat) TRY(logbook_flat_read(l->lb, l, index, leaf, want));
-    if ((leaf != NULL && !buf_ok(leaf)) || !buf_ok(&sealed)) return ERR_LIMIT;
+    if (!buf_ok(leaf) || !buf_ok(&sealed)) return ERR_LIMIT;
     if (opening == NULL || sealed.n == 0) return ERR_OK; /* a leaf without commitments has no opening */
-    return keys_open_at(l->lb->keys, &l->opening_key, index, slice_of(NULL, 0), buf_slice(&sealed), opening);
+    return open_beside(l, &l->opening_key, index, slice_of(leaf->p + from, leaf->n - from), buf_slice(&sealed), opening);
 }
 
 /* heads ------------------------------------------------------------------------------------------------------------------------------ */

@@ -316,6 +316,26 @@ static void a_changed_hash_refuses_the_log(void **state) {
     test_remove(dir);
 }
 
+/* Not even hashes and heads that were made to agree would help: the opening was sealed with the leaf that was appended. */
+static void a_changed_leaf_does_not_open(void **state) {
+    (void)state;
+    char dir[64], path[160];
+    struct test_book t;
+    test_dir(dir);
+    assert_int_equal(test_open(&t, dir, NULL), ERR_OK);
+    for (unsigned n = 0; n < 7; n++) test_put(&t, t.a);
+    log_path(path, dir, "logs", t.a, "entries");
+    test_close(&t);
+    file_flip(path, 2 + 10);                       /* within the first leaf */
+    assert_int_equal(test_open(&t, dir, NULL), ERR_OK);
+    AUTO(buf) struct buf leaf = BUF_INIT(LEAF_BYTES_MAX), opening = BUF_INIT(OPENING_BYTES_MAX);
+    assert_int_equal(log_read(t.a, 0, &leaf, &opening), ERR_CORRUPT);
+    assert_int_equal(log_read(t.a, 0, NULL, &opening), ERR_CORRUPT);
+    assert_int_equal(log_read(t.a, 1, &leaf, &opening), ERR_OK);     /* behind what lies in the buffer */
+    test_close(&t);
+    test_remove(dir);
+}
+
 static bool checked(struct test_book *t) {
     struct logbook_stats s;
     logbook_stats(t->lb, &s);
@@ -483,6 +503,7 @@ int main(void) {
         cmocka_unit_test(garbage_behind_the_flushed_size_is_written_over),
         cmocka_unit_test(flat_files_that_lost_synced_leaves_refuse_the_log),
         cmocka_unit_test(a_changed_hash_refuses_the_log),
+        cmocka_unit_test(a_changed_leaf_does_not_open),
         cmocka_unit_test(a_changed_hash_below_the_frontier_is_found_by_the_recomputation),
         cmocka_unit_test(commands_above_the_mark_without_a_void_are_pending_after_any_start),
         cmocka_unit_test(names_in_commands_and_openings_do_not_lie_in_clear),
