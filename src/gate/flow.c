@@ -25,6 +25,7 @@ static void write_slots(struct gate_write *w, void (*each)(struct recent *r, uin
 static void write_send(struct gate_write *w)
 {
     ASSERT(w->durable || BREAK("apply-before-durable"));
+    w->sent = keeper_ready(w->gate);
     keeper_apply(w->gate, log_id(w->tenant->access), w->index, buf_slice(&w->command));
 }
 
@@ -176,6 +177,13 @@ static bool void_append(struct gate_write *w)
     return true;
 }
 
+bool flow_as_of_ok(const struct gate_tenant *t, uint64_t as_of, uint64_t mark)
+{
+    bool ok = as_of >= mark && as_of <= log_durable(t->access);
+    if (!ok) log_line(LOG_ERROR, "snapshot-impossible", "log=%s as_of=%llu mark=%llu", log_name(t->access), (unsigned long long)as_of, (unsigned long long)mark);
+    return ok;
+}
+
 /* settlement ------------------------------------------------------------------------------------------------------------ */
 
 static struct gate_tenant *flow_tenant(const struct gate *g, const uint8_t log[ID_BYTES])
@@ -183,7 +191,7 @@ static struct gate_tenant *flow_tenant(const struct gate *g, const uint8_t log[I
     return map_get(g->by_log, slice_of(log, ID_BYTES));
 }
 
-void flow_settled(struct gate *g, const struct wire_settled *m)
+enum err flow_settled(struct gate *g, const struct wire_settled *m)
 {
     struct gate_tenant *t = flow_tenant(g, m->log);
     struct gate_write *w = NULL;
@@ -191,22 +199,24 @@ void flow_settled(struct gate *g, const struct wire_settled *m)
         w = container_of(at, struct gate_write, node);
         if (w->index >= m->index) break;
     }
-    if (!w || w->index != m->index || w->finished || w->refused) return;   /* answered twice: sent again and settled before */
+    if (!w || w->index != m->index || w->finished || w->refused) return ERR_OK;   /* answered twice: sent again and settled before */
+    if (!w->sent) return ERR_INPUT;                /* a keeper that answers what it was not asked has nothing to say here */
     ASSERT(w->durable || BREAK("apply-before-durable"));
     panic_context("settled", 0, w->index);
     if (m->outcome == WIRE_SETTLED_DONE) {
         write_let_go(w);
         write_finish(w, true);
-        return;
+        return ERR_OK;
     }
     log_line(LOG_WARN, "refused", "log=%s index=%llu", log_name(t->access), (unsigned long long)w->index);
     w->refused = true;
     if (BREAK("void-skipped")) {
         write_let_go(w);
         write_finish(w, false);
-        return;
+        return ERR_OK;
     }
     void_append(w);
+    return ERR_OK;
 }
 
 /* start and READY --------------------------------------------------------------------------------------------------------- */
@@ -291,6 +301,7 @@ void flow_ready(struct gate *g, const struct wire_ready *m)
         struct list *at = t->flow->unsettled.next;
         for (; !t->flow->mismatch && at != &t->flow->unsettled; at = at->next) {
             struct gate_write *w = container_of(at, struct gate_write, node);
+            w->sent = false;
             w->resent = w->durable && !w->finished && !w->refused;
             if (w->resent) write_send(w);          /* rule 3: re-sending, never a void on a guess */
         }

@@ -21,6 +21,7 @@ struct gate_write {
     struct gate_tenant *tenant;
     uint64_t index;
     bool durable, refused, void_appended, finished, resent, recovered;
+    bool sent;                                     /* to the keeper that is connected now */
     struct buf command;
     uint32_t slot;                                 /* recent.h; of a batch: the first of `slots` */
     uint32_t *slots;                               /* batch: owned; NULL: `slot` alone */
@@ -55,8 +56,12 @@ void flow_write_appended(struct gate_write *w, uint64_t index);
 /* The index of the oldest write that is neither done nor voided; UINT64_MAX when there is none (rule 9). */
 uint64_t flow_oldest(const struct gate_tenant *t);
 
-/* From keeper_link.c. */
-void flow_settled(struct gate *g, const struct wire_settled *m);
+/* What a SCAN's answer may say of its snapshot: not older than what the keeper had settled when it was asked (`mark`, flow->mark then):
+ * a listing of long ago would agree with replay; and not newer than what was sent to it. */
+bool flow_as_of_ok(const struct gate_tenant *t, uint64_t as_of, uint64_t mark);
+
+/* From keeper_link.c. INPUT: it settles what this connection was not sent. */
+MUST_USE enum err flow_settled(struct gate *g, const struct wire_settled *m);
 /* READY: rule 7's check, then re-sends in leaf order. */
 void flow_ready(struct gate *g, const struct wire_ready *m);
 /* All that was unsettled at READY is settled: SETTLEDALL may be sent. */

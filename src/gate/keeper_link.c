@@ -132,7 +132,12 @@ static enum err keeper_on_ready(struct gate_keeper *k, struct slice payload)
     TRY(wire_get_ready(payload, &m));
     if (k->state != KEEPER_OPENING) return ERR_INPUT;
     if (m.outcome != WIRE_READY_OK) {
-        log_line(LOG_ERROR, "keeper-not-ready", "outcome=%u message=\"%.*s\"", m.outcome, (int)m.message.n, m.message.p);
+        /* A person reads it, so its words go to the log; but no line may be forged with them. */
+        char text[513];
+        size_t n = 0;
+        for (; n < m.message.n && n < sizeof text - 1; n++) text[n] = m.message.p[n] >= 0x20 && m.message.p[n] < 0x7f && m.message.p[n] != '"' ? (char)m.message.p[n] : '?';
+        text[n] = 0;
+        log_line(LOG_ERROR, "keeper-not-ready", "outcome=%u message=\"%s\"", m.outcome, text);
         k->retry_ms = KEEPER_RETRY_SLOW_MS;
         return ERR_BUSY;
     }
@@ -206,7 +211,7 @@ static enum err keeper_frame(struct wire_conn *c, uint8_t type, uint64_t id, str
     struct wire_settled m;
     TRY(wire_get_settled(payload, &m));
     if (m.outcome != WIRE_SETTLED_DONE && m.outcome != WIRE_SETTLED_REFUSED) return ERR_INPUT;
-    flow_settled(k->gate, &m);
+    TRY(flow_settled(k->gate, &m));
     keeper_settledall(k->gate);
     return ERR_OK;
 }

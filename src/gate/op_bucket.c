@@ -165,6 +165,7 @@ static void delete_rows(struct keeper_ask *a, const struct wire_rows *m)
         r->u.list.as_of = m->as_of;
     }
     if (!m || m->failed) request_fail_code(r, S3E_ServiceUnavailable, NULL);
+    else if (!flow_as_of_ok(r->tenant, m->as_of, r->u.list.mark)) request_fail_code(r, S3E_InternalError, NULL);
     else if (r->u.list.count == 0 && m->more) {    /* the budget was spent on nothing: go on behind it */
         buf_reset(&r->u.list.rows);
         buf_put_slice(&r->u.list.rows, m->next);
@@ -175,7 +176,12 @@ static void delete_rows(struct keeper_ask *a, const struct wire_rows *m)
     }
 }
 
-static void delete_sending(struct keeper_ask *a) { ((struct gate_request *)a->ctx)->u.list.count = 0; }
+static void delete_sending(struct keeper_ask *a)
+{
+    struct gate_request *r = a->ctx;
+    r->u.list.count = 0;
+    r->u.list.mark = r->tenant->flow->mark;
+}
 
 /* No new holds; those there are go within HOLD_WAIT_MS or so, or the bucket stays. */
 static void delete_wait(struct loop_timer *t)

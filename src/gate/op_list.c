@@ -214,6 +214,10 @@ static void list_rows(struct keeper_ask *a, const struct wire_rows *m)
         request_fail_code(r, S3E_ServiceUnavailable, NULL);
         return;
     }
+    if (!flow_as_of_ok(r->tenant, m->as_of, q->mark)) {
+        request_fail_code(r, S3E_InternalError, NULL);
+        return;
+    }
     q->as_of = m->as_of;
     q->more = m->more != 0;
     buf_reset(&r->scratch);
@@ -224,7 +228,12 @@ static void list_rows(struct keeper_ask *a, const struct wire_rows *m)
     loop_job_add(r->gate->loop, &q->job);
 }
 
-static void list_sending(struct keeper_ask *a) { buf_reset(&((struct gate_request *)a->ctx)->u.list.rows); }
+static void list_sending(struct keeper_ask *a)
+{
+    struct gate_request *r = a->ctx;
+    buf_reset(&r->u.list.rows);
+    r->u.list.mark = r->tenant->flow->mark;
+}
 
 /* Where the page begins: in q->after, whose bytes lie at the end of `headers_out`, which a listing does not use. */
 static enum s3_error list_after(struct gate_request *r)

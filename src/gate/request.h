@@ -53,6 +53,7 @@ struct request_list {
     struct reader cursor;
     bool more, failed;
     uint64_t as_of;
+    uint64_t mark;                                 /* settled when the SCAN was sent */
     uint32_t count;
     struct ledger_frontier root;
     struct loop_job job;

@@ -5,6 +5,7 @@
  * Law: 3 (decides from signed bytes), 6 (only the customer's keys widen: every kind names whose signature it takes).
  * Spec: docs/spec/statement.md
  */
+#include "gate/nonces.h"
 #include "gate/tenants.h"
 
 #include <jansson.h>
@@ -36,6 +37,14 @@ struct waiting {
     void *ctx;
     json_t *answer;
 };
+
+/* At start the fold brings back what was taken before. */
+static struct nonces *nonces(void)
+{
+    static struct nonces *all;
+    if (!all) all = nonces_new(STATEMENT_NONCES_MAX, 2 * STATEMENT_SKEW_MS);
+    return all;
+}
 
 static void respond(statement_done done, void *ctx, uint16_t status, json_t *j)
 {
@@ -134,6 +143,8 @@ static enum err leaf_append(struct submission *u, const struct leaf_parts *p, st
     }
     struct waiting *x = calloc(1, sizeof *x);
     if (!x) return ERR_NOMEM;
+    enum err noted = nonces_note(nonces(), slice_of(u->s.nonce, NONCE_BYTES), u->now);
+    ASSERT(noted == ERR_OK);           /* accept() asked */
     *x = (struct waiting){.wait.durable = on_durable, .done = done, .ctx = ctx, .answer = u->answer};
     const struct log_append a = {.leaf = buf_slice(&leaf), .opening = buf_slice(&opening), .void_ref = UINT64_MAX};
     uint64_t index = logbook_append(g->logbook, u->log, &a, &x->wait);
@@ -171,13 +182,14 @@ static enum err genesis_provider(struct submission *u, statement_done done, void
     tenants_signers_take(&named, u->s.scope);
     u->why = "the provider log has its genesis already, or the signer is not among the officers that the statement names";
     if (log_size(g->provider) > 1 || g->officers.count > 0 || !signer_in(&named, &u->sig)) return ERR_AUTH;
-    g->officers = named;
-    p.signers = &g->officers;
+    p.signers = &named;
     log_place(g->provider, 0, place, &p.logs[0]);
     u->log = g->provider;
     describe_log(u->answer, "provider", g->provider);
     describe_log(u->answer, "heads", g->heads);
-    return leaf_append(u, &p, done, ctx);
+    TRY(leaf_append(u, &p, done, ctx));
+    g->officers = named;
+    return ERR_OK;
 }
 
 static enum err tenant_create(struct submission *u, statement_done done, void *ctx)
@@ -192,6 +204,8 @@ static enum err tenant_create(struct submission *u, statement_done done, void *c
     if (u->tenant || tenants_by_name(g, u->s.subject)) return ERR_EXISTS;
     if (owners.count == 0 || s3_bucket_name_check(u->s.subject) != S3E_NONE) return ERR_INPUT;
     if (g->tenant_count == TENANTS_MAX) return ERR_LIMIT;
+    /* Asked before anything is made: a tenant without its leaf would take data until the next start, and be gone then. */
+    TRY(log_time(g->provider, u->now, &u->t));
     struct gate_tenant *t = tenants_new(u->s.tenant);
     t->owners = owners;
     t->number = (uint32_t)g->tenant_count;
@@ -199,8 +213,8 @@ static enum err tenant_create(struct submission *u, statement_done done, void *c
     tenants_id_text(t->id, name + 2);
     TRY(tenants_keyring_make(g, name, t->id, &t->key, &t->keyring));
     TRY(tenants_state_key(g, t));
-    TRY(map_put(g->tenants, slice_of(t->id, ID_BYTES), t));
     TRY(tenants_logs_open(g, t));
+    TRY(map_put(g->tenants, slice_of(t->id, ID_BYTES), t));
     g->tenant_list[g->tenant_count++] = t;
     struct leaf_parts p = {.kind = RECORD_K_TENANT, .on = -1, .logs_count = 2, .name = u->s.subject, .signers = &t->owners};
     log_place(t->control, 1 + 2 * t->number, places[0], &p.logs[0]);
@@ -367,27 +381,6 @@ static enum err (*const kinds[RECORD_STATEMENT_COUNT])(struct submission *, stat
 
 /* arrival ----------------------------------------------------------------------------------------------------------- */
 
-/* Said once is enough: a statement that somebody kept must not make a second access key. The table only has to remember as long as
- * the clock check would let a copy through; at start the fold brings it back. */
-static struct {
-    struct map *seen, *before;
-    uint64_t turned_ms;
-} nonces;
-static char nonce_mark;
-
-static bool nonce_fresh(const struct record_statement *s, uint64_t now)
-{
-    if (!nonces.seen || now > nonces.turned_ms + 2 * STATEMENT_SKEW_MS || map_count(nonces.seen) >= STATEMENT_NONCES_MAX) {
-        map_free(nonces.before);
-        nonces.before = nonces.seen;
-        nonces.seen = map_new(STATEMENT_NONCES_MAX);
-        nonces.turned_ms = now;
-    }
-    struct slice nonce = slice_of(s->nonce, NONCE_BYTES);
-    if (nonces.before && map_get(nonces.before, nonce)) return false;
-    return map_put(nonces.seen, nonce, &nonce_mark) == ERR_OK;
-}
-
 void statements_seen(struct slice stmt_value)
 {
     struct reader r = reader_of(stmt_value);
@@ -396,7 +389,9 @@ void statements_seen(struct slice stmt_value)
     if (r.bad || record_statement_parse(text, &s) != ERR_OK) return;
     /* Old ones need no memory: the clock check refuses their copies. */
     uint64_t now = clock_wall_ms();
-    if (s.t + STATEMENT_SKEW_MS >= now) (void)nonce_fresh(&s, now);
+    if (s.t + STATEMENT_SKEW_MS < now) return;
+    enum err e = nonces_note(nonces(), slice_of(s.nonce, NONCE_BYTES), now);
+    if (e != ERR_OK) log_line(LOG_WARN, "nonce-not-kept", "err=%s", err_name(e));
 }
 
 static enum err accept(struct submission *u)
@@ -410,8 +405,11 @@ static enum err accept(struct submission *u)
     if (u->s.have & RECORD_S_TENANT) u->tenant = map_get(u->gate->tenants, slice_of(u->s.tenant, ID_BYTES));
     u->why = "the gate cannot write its log now";
     if (!logbook_ready(u->gate->logbook, true)) return ERR_FULL;
-    u->why = "a statement with this nonce was taken already: write a new one";
-    return nonce_fresh(&u->s, u->now) ? ERR_OK : ERR_EXISTS;
+    /* Noted when it is taken (leaf_append): of a stranger's statement nothing is kept. */
+    enum err e = nonces_check(nonces(), slice_of(u->s.nonce, NONCE_BYTES), u->now);
+    u->why = e == ERR_EXISTS ? "a statement with this nonce was taken already: write a new one"
+                             : "the gate's clock was set back, or there were very many statements: wait, or ask the operator";
+    return e;
 }
 
 void statements_submit(struct gate *g, struct slice json, struct slice peer, statement_done done, void *ctx)

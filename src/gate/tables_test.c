@@ -12,6 +12,7 @@
 
 #include "gate/entry.h"
 #include "gate/hold.h"
+#include "gate/nonces.h"
 #include "gate/recent.h"
 #include "gate/repeat.h"
 
@@ -277,6 +278,42 @@ static void commands_have_the_bytes_of_the_specification(void **state)
     assert_string_equal((char *)hex.p, "01" "05" "0000000000000001" "0000000000000002" "0001" "02000000000000000000000000000000");
 }
 
+/* nonces ------------------------------------------------------------------------------------------------------------------ */
+
+static enum err note(struct nonces *n, uint32_t number, uint64_t now)
+{
+    uint8_t nonce[NONCE_BYTES] = {0};
+    put_be32(nonce, number);
+    return nonces_note(n, slice_of(nonce, sizeof nonce), now);
+}
+
+/* LAW-6: a flood must not make room for a statement that was taken before. */
+static void a_full_table_of_nonces_refuses_and_forgets_nothing(void **state)
+{
+    (void)state;
+    struct nonces *n = nonces_new(4, 1000);
+    for (uint32_t i = 0; i < 4; i++) assert_int_equal(note(n, i, 5000), ERR_OK);
+    for (uint32_t i = 4; i < 20; i++) assert_int_equal(note(n, i, 5001), ERR_FULL);
+    for (uint32_t i = 0; i < 4; i++) assert_int_equal(note(n, i, 5999), ERR_EXISTS);
+    assert_int_equal(note(n, 20, 6001), ERR_OK);
+    for (uint32_t i = 0; i < 4; i++) assert_int_equal(note(n, i, 6999), ERR_EXISTS);
+    nonces_free(n);
+}
+
+static void nonces_are_kept_for_their_time_also_when_the_clock_goes_back(void **state)
+{
+    (void)state;
+    struct nonces *n = nonces_new(16, 1000);
+    assert_int_equal(note(n, 1, 5000), ERR_OK);
+    assert_int_equal(note(n, 1, 6000), ERR_EXISTS);
+    assert_int_equal(note(n, 1, 5600), ERR_EXISTS);
+    assert_int_equal(note(n, 2, 7500), ERR_OK);    /* two generations on: 1 is forgotten, and its statement is too old to be taken */
+    assert_int_equal(note(n, 3, 9000), ERR_OK);
+    assert_int_equal(note(n, 1, 5100), ERR_STALE); /* ... unless somebody sets the clock back */
+    assert_int_equal(note(n, 1, 8499), ERR_STALE);
+    nonces_free(n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +326,8 @@ int main(void)
         cmocka_unit_test(an_entry_cut_or_changed_anywhere_is_refused),
         cmocka_unit_test(parts_of_two_entries_do_not_fit_together),
         cmocka_unit_test(facts_of_a_scanned_row_open_without_the_row_count),
+        cmocka_unit_test(a_full_table_of_nonces_refuses_and_forgets_nothing),
+        cmocka_unit_test(nonces_are_kept_for_their_time_also_when_the_clock_goes_back),
         cmocka_unit_test(commands_have_the_bytes_of_the_specification),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * nonces: which statements were taken already, for as long as the clock check would let a copy of them through.
+ *
+ * A statement that somebody kept must not make a second access key. So the table forgets by time alone, never because it is full: a
+ * full table refuses, and only what an owner or officer signed is ever put into it - otherwise whoever floods it with statements of
+ * his own would make room for a replay (LAW-6).
+ * Threads: the loop's.
+ */
+#ifndef TILLIT_GATE_NONCES_H
+#define TILLIT_GATE_NONCES_H
+
+#include "base/base.h"
+#include "base/limits.h"
+
+struct nonces;
+struct nonces *nonces_new(size_t max, uint64_t keep_ms);   /* each is kept at least keep_ms, at most twice that */
+void nonces_free(struct nonces *n);
+/* OK: not taken yet, and there is room to note it. EXISTS. FULL. STALE: `now` lies so far before a time already seen that taken ones
+ * may have been forgotten. */
+MUST_USE enum err nonces_check(struct nonces *n, struct slice nonce, uint64_t now_ms);
+MUST_USE enum err nonces_note(struct nonces *n, struct slice nonce, uint64_t now_ms);    /* the same errors */
+
+#endif
