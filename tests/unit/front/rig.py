@@ -166,7 +166,7 @@ def main(argv, tests):
     only = argv[argv.index("--only") + 1] if "--only" in argv else ""
     tests = [(n, f) for n, f in tests if only in n]
     print("1..%d" % len(tests), flush=True)
-    r = Rig(argv[1])
+    r = Rig(os.path.abspath(argv[1]))
     bad = 0
     try:
         for i, (name, f) in enumerate(tests, 1):
