@@ -9,6 +9,7 @@ import time
 
 from lib import tlog
 from lib.case import limit, rows
+from lib.clock import start_off_by
 from lib.raw import Caller, Closed
 
 
@@ -353,3 +354,99 @@ def test_nothing_happens_while_the_log_cannot_be_written(case):
         time.sleep(0.1)
     assert c.call("GET", "/closed/k").body in (b"secret content", b"other")
     assert c.call("PUT", "/closed/k", body=b"again").status == 200 and c.call("GET", "/closed/k").body == b"again"
+
+
+def test_virtual_host_addressing(case):
+    """With a domain configured a bucket is named by host or by path, and both are the same bucket; the host never names another tenant's."""
+    s = case.store(config="\n[s3]\ndomain = s3.example\n")
+    c = Caller(s)
+    assert c.call("PUT", "/", host="hosted.s3.example").status == 200
+    assert c.call("PUT", "/a/b", body=b"by host", host="hosted.s3.example").status == 200
+    assert c.call("GET", "/hosted/a/b").body == b"by host"
+    assert b"<Key>a/b</Key>" in c.call("GET", "/?list-type=2", host="hosted.s3.example:9000").body
+    assert c.call("GET", "/hosted/a/b", host="s3.example").body == b"by host"
+    r = c.sign("GET", "/a/b", host="hosted.s3.example")
+    a = c.send(r.set("Host", "other.s3.example"))
+    assert (a.status, a.code) == (403, "SignatureDoesNotMatch"), a
+    other = json.loads(s.tillit("tenant", "create", s.dir, "--tenant", "globex", "--json"))
+    a = Caller(s, other["access_key_id"], other["secret_access_key"]).call("GET", "/a/b", host="hosted.s3.example")
+    assert (a.status, a.code) == (404, "NoSuchBucket"), a
+
+
+@limit(120)
+def test_what_is_past_its_time_in_the_grave_is_gone(case):
+    """A tenant keeps what it deleted for the time it set: within it undelete works; after it the bytes are gone from disk and undelete is refused."""
+    s = case.store(start=False, config="\n[grave]\nkeep_ms = 300000\n")
+    s.breaks("steward-grave-ms=300")                 # instead of once a minute
+    s.start()
+    c = Caller(s)
+    c.call("PUT", "/brief")
+
+    def large_files():
+        return [os.path.join(top, n) for top, _, names in os.walk(os.path.join(s.dir, "keeper", "blobs")) for n in names
+                if os.path.getsize(os.path.join(top, n)) == 5000000 + 16 * 77]
+    assert c.call("PUT", "/brief/k", body=os.urandom(5000000)).status == 200
+    assert c.call("DELETE", "/brief/k").status == 204
+    time.sleep(1)
+    s.tillit("undelete", s.dir, "brief", "k")
+    assert c.call("HEAD", "/brief/k").status == 200
+    assert c.call("DELETE", "/brief/k").status == 204
+    assert len(large_files()) == 1
+    s.stop()
+    start_off_by(s, 400)                             # later; not so late that signatures of now are refused
+    end = time.monotonic() + 30
+    while large_files():
+        assert time.monotonic() < end, "the bytes are still on disk after their time"
+        time.sleep(0.2)
+    s.tillit("undelete", s.dir, "brief", "k", ok=(1,))
+    c = Caller(s)
+    assert c.call("GET", "/brief/k").code == "NoSuchKey"
+    r = s.expect_record(act="PurgeGrave", within=2)
+    assert r["dec"] == "allow" and r["auth"] == "auto" and r["w"] == 1, r
+
+
+@limit(120)
+def test_reads_and_writes_of_many_at_once_are_whole(case):
+    """Twelve writers and readers on a few keys: every read is one whole version that was written, and none is older than what its reader knew."""
+    s = case.store()
+    c = Caller(s)
+    c.call("PUT", "/many")
+    keys, wrong, stop = 4, [], time.monotonic() + 8
+
+    def body(key, n):
+        return (b"%d:%06d;" % (key, n)) * (20 + 3000 * (n % 7))
+    for k in range(keys):
+        assert c.call("PUT", f"/many/{k}", body=body(k, 0)).status == 200
+    known, writing = [0] * keys, [threading.Lock() for _ in range(keys)]
+
+    def worker(i):
+        connection, turn = c.connect(), 0
+        while time.monotonic() < stop and not wrong:
+            turn += 1
+            k = (i + turn) % keys
+            if i % 3 == 0:
+                with writing[k]:                     # one writer a key at a time, so that its versions have an order
+                    a = connection.ask(c.sign("PUT", f"/many/{k}", body=body(k, known[k] + 1)))
+                    if a.status != 200:
+                        wrong.append(f"PUT {a}")
+                    known[k] += 1
+                continue
+            least = known[k]
+            a = connection.ask(c.sign("GET", f"/many/{k}"))
+            n = int(a.body.split(b":")[1][:6]) if a.status == 200 else -1
+            if n < least:
+                wrong.append(f"GET {k}: {a.status}, version {n} after {least} was acknowledged")
+            elif a.body != body(k, n):
+                wrong.append(f"GET {k}: a torn body of {len(a.body)} bytes")
+        connection.close()
+    threads = [threading.Thread(target=worker, args=(i,)) for i in range(12)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    assert not wrong, wrong[:5]
+    out = case.path("export")
+    for log in ("access", "control"):
+        s.tillit("log", "export", s.dir, "--out", out, "--log", log)
+    logs = s.endpoints["logs"]
+    code, text = s.verify("replay", out, "--access-vkey", logs["access"]["vkey"], "--control-vkey", logs["control"]["vkey"],
+                          "--access", logs["access"]["url"], "--control", logs["control"]["url"])
+    assert code == 0, text

@@ -10,6 +10,7 @@ import subprocess
 import time
 
 from lib.case import Skip, limit, program
+from lib.clock import start_off_by
 from lib.raw import Caller
 
 
@@ -308,21 +309,6 @@ def test_an_empty_tenant_restarts_on_the_same_ports(case):
     assert Caller(s).call("GET", "/").status == 200
 
 
-CLOCK = """
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <stdlib.h>
-#include <time.h>
-int clock_gettime(clockid_t id, struct timespec *ts) {
-    int (*real)(clockid_t, struct timespec *) = dlsym(RTLD_NEXT, "clock_gettime");
-    const char *s = getenv("CLOCK_OFF_S");
-    int r = real(id, ts);
-    if (s && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)) ts->tv_sec += atol(s);
-    return r;
-}
-"""
-
-
 @limit(60)
 def test_a_clock_set_back_is_named(case):
     """With the wall clock behind the newest record doctor says so, nothing is written to the log out of order; set right, all goes on."""
@@ -331,20 +317,10 @@ def test_a_clock_set_back_is_named(case):
     c.call("PUT", "/ops")
     c.call("PUT", "/ops/k", body=b"x")
     s.stop()
-    shim = case.path("clock.so")
-    subprocess.run([program("cc"), "-shared", "-fPIC", "-o", shim, case.path("clock.c", CLOCK.encode()), "-ldl"], check=True)
-    os.chmod(shim, 0o755)
-    tools, faked = s.build, case.path("faked")
-    os.mkdir(faked)
-    with open(os.path.join(faked, "tillit"), "w") as f:
-        f.write(f'#!/bin/sh\nLD_PRELOAD={shim} CLOCK_OFF_S=-120 exec {tools}/tillit "$@"\n')
-    os.chmod(os.path.join(faked, "tillit"), 0o755)
-    s.build = faked
-    s.start(wait=False)
-    s.build = tools
+    start_off_by(s, -120, wait=False)
     end = time.monotonic() + 10
     while True:
-        r = subprocess.run([os.path.join(tools, "tillit"), "doctor", s.dir], capture_output=True, text=True)
+        r = subprocess.run([os.path.join(s.build, "tillit"), "doctor", s.dir], capture_output=True, text=True)
         if r.returncode == 1 and re.search(r"MEND clock is behind the record\n +-> .*wall clock", r.stdout):
             break
         assert time.monotonic() < end, r.stdout + s.log_tail()
