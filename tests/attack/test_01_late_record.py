@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attack 1: the log's disk is slow, and somebody hopes to be answered before the record is on it."""
-import socket
 import time
 
 from lib.attack import attack, by_id, held, parallel, store

@@ -5,7 +5,7 @@ import time
 
 from lib.attack import attack, held, leaves, records, store
 from lib.evilfront import EvilFront, Web, canonical_unsigned, gone
-from lib.wire import AUTH_HEADER, AUTH_NONE
+from lib.wire import AUTH_NONE
 
 
 @attack("05", ("anon-lists", "an unsigned request was answered"))

@@ -10,6 +10,7 @@
 
 Root may connect to the sockets (the peer's uid is checked there), so nothing of nginx is between this and the doors.
 """
+import base64
 import datetime
 import hashlib
 import hmac
@@ -17,12 +18,12 @@ import os
 import re
 import socket
 import ssl
+import struct
 import time
 import urllib.parse
 
 from lib.attack import Credentials
-from lib.wire import (AUTH_HEADER, AUTH_NONE, ROLE_FRONT, SIZE_UNKNOWN, SUM, Conn, lp16, put_headers)
-import struct
+from lib.wire import AUTH_HEADER, AUTH_NONE, ROLE_FRONT, SUM, Conn, lp16, put_headers
 
 EMPTY = hashlib.sha256(b"").hexdigest()
 
@@ -138,6 +139,11 @@ class Web:
         r = self.request(*args, **kw)
         assert 200 <= r.status < 300, f"{args[:2]}: {r.status} {r.body[:300]!r}"
         return r
+
+
+def id_text(id):
+    """As ids are written: base32, lower case, without padding."""
+    return base64.b32encode(id).decode().lower().rstrip("=")
 
 
 def gone(conn, within=4.0):
