@@ -227,6 +227,18 @@ static void a_front_that_keeps_no_order_leaves_nothing_behind(void **state)
     rig_free(r);
 }
 
+static void an_unsigned_header_with_a_line_break_is_refused(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    rig_ask(r, 1, (struct rig_ask){.method = "PUT", .path = "/bucket/k", .body = "hello", .unsigned_header = "content-type",
+                                   .unsigned_value = "text/plain\r\nset-cookie: a=b"});
+    assert_status(r, 1, 400, "InvalidRequest");
+    rig_ask(r, 2, (struct rig_ask){.method = "PUT", .path = "/bucket/k", .body = "hello", .unsigned_header = "content-type", .unsigned_value = "text/plain"});
+    assert_int_equal(rig_wait(r, 2)->type, WIRE_TICKET);
+    rig_free(r);
+}
+
 /* Its replies pile up only to the bound: then it is not read, and in the end it is dropped. */
 static void a_front_that_reads_no_reply_is_bounded(void **state)
 {
@@ -269,6 +281,7 @@ int main(void)
         cmocka_unit_test(an_entry_of_another_key_is_not_released),
         cmocka_unit_test(rows_for_a_find_cost_the_keeper_its_connection),
         cmocka_unit_test(a_front_that_keeps_no_order_leaves_nothing_behind),
+        cmocka_unit_test(an_unsigned_header_with_a_line_break_is_refused),
         cmocka_unit_test(a_front_that_reads_no_reply_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

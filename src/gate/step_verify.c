@@ -83,6 +83,10 @@ static void take_unsigned(struct gate_request *r)
             s3_fault_add(&r->fault, "HeadersNotSigned", h.name);
             return;
         }
+        if (!s3_value_ok(h.value)) {               /* stored, a line break would split the answers that others get from an honest front */
+            s3_fault_set(&r->fault, S3E_InvalidRequest, "A header holds a control character");
+            return;
+        }
         if (header_there(r, h.name)) continue;     /* what is signed wins; two of a kind say nothing new */
         if (r->uns_count == GATE_UNSIGNED_MAX || r->header_count == ARRAY_LEN(r->headers)) {
             s3_fault_set(&r->fault, S3E_InvalidRequest, "Too many headers");

@@ -41,6 +41,11 @@ static void become(const struct child *c, pid_t parent)
     /* What holds secrets may lock them in memory. */
     const struct rlimit lock = {SERVE_MEMLOCK_BYTES, SERVE_MEMLOCK_BYTES};
     if (c->uid != 0) setrlimit(RLIMIT_MEMLOCK, &lock);
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = MIN(files.rlim_max, (rlim_t)SERVE_FILES_WANTED);
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
     if (c->uid != 0 && (setgroups(0, NULL) != 0 || setgid((gid_t)c->uid) != 0 || setuid(c->uid) != 0)) _exit(126);
     /* Set after setuid, which clears it. A killed serve must not leave a store behind that nobody restarts. */
     prctl(PR_SET_PDEATHSIG, SIGTERM);

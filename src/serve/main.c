@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -163,6 +164,12 @@ static int read_arguments(int argc, char **argv)
     conf_path(serve.dir, "tillit.conf", path, sizeof path);
     if (conf_read(path, &serve.conf, &why) != ERR_OK) {
         fprintf(stderr, "tillit serve: %.*s\n", (int)why.n, (const char *)why.p);
+        return 2;
+    }
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_max < SERVE_FILES_MIN) {
+        fprintf(stderr, "tillit serve: only %llu files may be open at once; raise the limit to at least %d (ulimit -n, LimitNOFILE)\n",
+                (unsigned long long)files.rlim_max, SERVE_FILES_MIN);
         return 2;
     }
     for (int i = 2; i + 1 < argc; i += 2) {

@@ -18,6 +18,8 @@
 #define SERVE_BACKOFF_FIRST_MS 50
 #define SERVE_BACKOFF_LAST_MS 1000
 #define SERVE_MEMLOCK_BYTES (256ul * 1024 * 1024)
+#define SERVE_FILES_MIN 1024             /* descriptors of one process: below this a busy store could run out of them */
+#define SERVE_FILES_WANTED 65536
 #define SERVE_STOP_MS 15000            /* SIGTERM, then this long, then SIGKILL */
 
 struct serve {

@@ -167,6 +167,9 @@ MUST_USE enum s3_error s3_canon_build(struct buf *out, struct slice method, cons
                                       const struct s3_header *h, size_t n, struct slice signed_headers,
                                       struct slice payload_hash, bool query_auth, struct s3_fault *f);
 
+/* Whether S3 has any operation with this method: no canonical request has another one. */
+bool s3_method_ok(struct slice method);
+
 /* Gate: what a canonical request says. Slices point into the input or mem. */
 struct s3_request {
     struct slice method, path, signed_headers, payload_hash;
@@ -261,6 +264,8 @@ struct s3_override {
 #define S3_OVERRIDES 6
 /* response-* parameters of GET and HEAD. Control characters in a value: InvalidArgument. */
 MUST_USE enum s3_error s3_overrides(const struct s3_param *p, size_t n, struct s3_override out[S3_OVERRIDES], size_t *count);
+/* A header's value: nothing below 0x20 but TAB, and no 0x7f. */
+bool s3_value_ok(struct slice value);
 /* The x-amz-meta-* headers together: MetadataTooLarge past S3_USER_META_BYTES_MAX (names without the prefix, and values). */
 MUST_USE enum s3_error s3_meta_check(const struct s3_header *h, size_t n, struct s3_fault *f);
 

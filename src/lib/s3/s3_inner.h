@@ -10,7 +10,5 @@
 bool s3_signed_list_ok(struct slice list);
 /* Cuts the next name off *list; false at the end. */
 bool s3_signed_next(struct slice *list, struct slice *name);
-/* Nothing below 0x20 but TAB, and no 0x7f. */
-bool s3_value_ok(struct slice value);
 
 #endif
