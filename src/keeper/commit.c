@@ -172,6 +172,7 @@ static enum err build(struct commit *c, struct list *items, struct slice freed) 
     store_batch_reset(c->batch);
     buf_reset(&c->release);
     c->pack_failed = false;
+    c->alone = items->next == items->prev;
     struct list *n;
     for (n = items->next; n != items; n = n->next) {
         struct commit_item *item = container_of(n, struct commit_item, node);

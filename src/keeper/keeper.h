@@ -131,6 +131,7 @@ struct commit {
     struct buf release;                           /* this batch's released locations: lp16 each */
     struct buf scratch, scratch2;
     bool pack_failed;
+    bool alone;                                   /* this batch holds one item */
 };
 MUST_USE enum err commit_load(struct commit *c);  /* reads watermarks and the apply number; rule 6 */
 void commit_start(struct commit *c, struct keeper *k);

@@ -22,7 +22,7 @@ static void settle_io(struct rig *r) {
 static void what_is_put_is_found_and_read_back(void **state) {
     struct rig r;
     rig_open(&r, *state);
-    static const uint64_t sizes[] = {16, BLOB_INLINE_BYTES_MAX, BLOB_INLINE_BYTES_MAX + 1, 300000, BLOB_PACK_BYTES_MAX, LARGE};
+    static const uint64_t sizes[] = {16, BLOB_INLINE_ALONE_BYTES_MAX, BLOB_INLINE_ALONE_BYTES_MAX + 1, 300000, BLOB_PACK_BYTES_MAX, LARGE};
     static const uint8_t engines[] = {LOCATION_INLINE, LOCATION_INLINE, LOCATION_PACK, LOCATION_PACK, LOCATION_PACK, LOCATION_FILE};
     struct buf at = BUF_INIT(64);
     for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
@@ -41,6 +41,32 @@ static void what_is_put_is_found_and_read_back(void **state) {
     assert_int_equal(rig_files(&r, "blobs"), 1);
     assert_int_equal(r.k.stage_bytes, 0);
     assert_int_equal(map_count(r.k.stages), 0);
+    buf_done(&at);
+    rig_close(&r);
+}
+
+/* In one batch with others the packs are cheaper, from BLOB_INLINE_BYTES_MAX on. */
+static void blobs_in_company_go_to_a_pack_earlier_than_alone(void **state) {
+    struct rig r;
+    rig_open(&r, *state);
+    static const uint64_t sizes[] = {BLOB_INLINE_BYTES_MAX, BLOB_INLINE_BYTES_MAX + 1, BLOB_INLINE_ALONE_BYTES_MAX};
+    static const uint8_t engines[] = {LOCATION_INLINE, LOCATION_PACK, LOCATION_PACK};
+    struct buf at = BUF_INIT(64);
+    struct blob b[ARRAY_LEN(sizes)];
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) b[i] = rig_staged(&r, sizes[i]);
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        char name[8] = {'k', (char)('0' + i), 0};
+        struct buf c = BUF_INIT(4096);
+        command_put(&c, name, i, ABSENT, 1000, &b[i]);
+        rig_send_apply(&r, i, &c);
+        buf_done(&c);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) assert_int_equal(rig_outcome(&r, i), WIRE_SETTLED_DONE);
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        char name[8] = {'k', (char)('0' + i), 0};
+        assert_int_equal(rig_find(&r, name, false, &at), i);
+        assert_int_equal(at.p[0], engines[i]);
+    }
     buf_done(&at);
     rig_close(&r);
 }
@@ -461,7 +487,7 @@ static void sealed_blobs_outlive_a_restart_until_all_is_settled(void **state) {
     struct blob adopted = rig_staged(&r, LARGE);
     struct blob late = rig_staged(&r, LARGE);
     struct blob orphan = rig_staged(&r, LARGE);
-    struct blob small = rig_staged(&r, 5000);
+    struct blob small = rig_staged(&r, 9000);
     assert_int_equal(rig_put(&r, "now", ABSENT, &adopted), WIRE_SETTLED_DONE);
     assert_int_equal(rig_put(&r, "small", ABSENT, &small), WIRE_SETTLED_DONE);
     rig_halt(&r);
@@ -480,9 +506,9 @@ static void sealed_blobs_outlive_a_restart_until_all_is_settled(void **state) {
         assert_int_equal(rig_read(&r, &at, 100, 4000), WIRE_DATA_OK);
     }
     /* the pack goes on behind what was written before the restart */
-    small = rig_staged(&r, 5000);
+    small = rig_staged(&r, 9000);
     assert_int_equal(rig_put(&r, "small2", ABSENT, &small), WIRE_SETTLED_DONE);
-    assert_int_equal(rig_read(&r, &at, 0, 5000), WIRE_DATA_OK);
+    assert_int_equal(rig_read(&r, &at, 0, 9000), WIRE_DATA_OK);
     assert_int_equal(rig_files(&r, "packs"), 1);
     buf_done(&at);
     rig_close(&r);
@@ -513,6 +539,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         WITH(what_is_put_is_found_and_read_back, store_engine_mem, " [mem]"),
         WITH(what_is_put_is_found_and_read_back, store_engine_rocksdb, " [rocksdb]"),
+        WITH(blobs_in_company_go_to_a_pack_earlier_than_alone, store_engine_mem, " [mem]"),
+        WITH(blobs_in_company_go_to_a_pack_earlier_than_alone, store_engine_rocksdb, " [rocksdb]"),
         cmocka_unit_test(commands_take_effect_and_are_answered_in_order),
         cmocka_unit_test(a_command_below_the_watermark_is_answered_and_changes_nothing),
         cmocka_unit_test(a_refusal_stays_one_until_the_mark_passes_it),

@@ -46,6 +46,7 @@
 
 /* blobs */
 #define BLOB_INLINE_BYTES_MAX 2048               /* ciphertext this small lives in the index */
+#define BLOB_INLINE_ALONE_BYTES_MAX (8192 + FRAME_TAG_BYTES)   /* and this small when its batch holds nothing else: one sync less */
 #define BLOB_PACK_BYTES_MAX (1024 * 1024)        /* up to here in packs, above in files */
 #define PACK_BYTES (64 * 1024 * 1024)
 #define STAGE_CREDIT_BYTES (1024 * 1024)         /* in flight per blob, front to keeper */
