@@ -49,6 +49,7 @@ static bool selected(const char *sub, const struct s3_param *p, size_t pn, const
 static bool is_foreign_sub(enum level level, const struct s3_param *p, size_t pn)
 {
     static const char *const plain[] = {"list-type", "versionId", "partNumber", "uploadId"};
+    if (pn == 0) return false;                                    /* most requests: the table is not walked for nothing */
     for (size_t op = 1; op < S3_OP__COUNT; op++) {
         bool skip = rows[op].level != level || rows[op].sub[0] == 0 || strchr(rows[op].sub, ':') != NULL;
         for (size_t i = 0; i < ARRAY_LEN(plain) && !skip; i++) skip = strcmp(plain[i], rows[op].sub) == 0;
