@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 
-from lib.case import Skip, limit, program
+from lib.case import limit
 from lib.clock import start_off_by
 from lib.raw import Caller
 
