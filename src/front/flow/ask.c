@@ -88,6 +88,7 @@ static enum s3_error build(struct flow *f, struct ask_scratch *s, struct wire_as
     struct slice host, payload;
     enum s3_error e;
     if (q->refuse != S3E_NONE) return q->refuse;
+    if (!s3_method_ok(q->method)) return S3E_MethodNotAllowed;
     buf_reset(&w->mem);
     if ((e = s3_target_parse(q->target, &w->mem, &s->target)) != S3E_NONE) return e;
     if ((e = check_host(q, &s->target, &host)) != S3E_NONE) return e;

@@ -195,6 +195,7 @@ static enum s3_error of_status(const ngx_http_request_t *r)
     case 414: return S3E_InvalidURI;
     case 501: return S3E_NotImplemented;
     case 503: return S3E_SlowDown;
+    case 505: return S3E_BadRequest;               /* a version of HTTP that nginx does not speak is the client's mistake */
     default: return r->err_status < 500 ? S3E_BadRequest : S3E_InternalError;
     }
 }

@@ -17,7 +17,7 @@ static bool cut_line(struct slice *rest, struct slice *line)
     return true;
 }
 
-static bool is_method(struct slice m)
+bool s3_method_ok(struct slice m)
 {
     static const char *const methods[] = {"GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"};
     for (size_t i = 0; i < ARRAY_LEN(methods); i++)
@@ -75,7 +75,7 @@ enum err s3_canon_parse(struct slice canon, struct buf *mem, struct s3_request *
     if (canon.n == 0) return ERR_TRUNCATED;
     if (!buf_room(mem, 2 * canon.n)) return ERR_LIMIT;            /* once: slices given out must not move */
     if (!cut_line(&rest, &out->method) || !cut_line(&rest, &path) || !cut_line(&rest, &query)) return ERR_TRUNCATED;
-    if (!is_method(out->method) || path.n == 0 || path.p[0] != '/') return ERR_INPUT;
+    if (!s3_method_ok(out->method) || path.n == 0 || path.p[0] != '/') return ERR_INPUT;
     if (s3_uri_decode(path, false, mem, &out->path) != S3E_NONE) return ERR_INPUT;
     TRY(read_query(query, mem, out));
     TRY(read_headers(&rest, out));
