@@ -31,11 +31,17 @@ static enum s3_error put_unsupported(const struct gate_request *r)
         {"x-amz-object-lock-legal-hold", S3E_NotImplemented},
         {"x-amz-website-redirect-location", S3E_NotImplemented},
         {"x-amz-write-offset-bytes", S3E_NotImplemented},
+        {"x-amz-grant-full-control", S3E_AccessControlListNotSupported},
+        {"x-amz-grant-read", S3E_AccessControlListNotSupported},
+        {"x-amz-grant-read-acp", S3E_AccessControlListNotSupported},
+        {"x-amz-grant-write-acp", S3E_AccessControlListNotSupported},
     };
     for (size_t i = 0; i < ARRAY_LEN(refused); i++)
         if (request_header(r, refused[i].name).p) return refused[i].code;
     struct slice sse = request_header(r, "x-amz-server-side-encryption");
     if (sse.p && !slice_is(sse, "AES256")) return slice_is(sse, "aws:kms") ? S3E_NotImplemented : S3E_InvalidArgument;
+    struct slice class = request_header(r, "x-amz-storage-class");
+    if (class.p && !slice_is(class, "STANDARD")) return S3E_InvalidStorageClass;
     struct slice acl = request_header(r, "x-amz-acl");
     if (acl.p && !slice_is(acl, "private") && !slice_is(acl, "bucket-owner-full-control")) return S3E_AccessControlListNotSupported;
     return S3E_NONE;

@@ -101,6 +101,13 @@ static void step_go(struct gate_request *r)
     step_operation(r);
 }
 
+/* The client said whose bucket it means: one that turned out to be another's must not be read or written by mistake. */
+static bool owner_is_another(const struct gate_request *r)
+{
+    struct slice expected = request_header(r, "x-amz-expected-bucket-owner");
+    return expected.p && !slice_is(slice_trim(expected), r->tenant->account);
+}
+
 /* Decides, and points the request at the bucket that the decision was about. False: refused, r->fault says how. */
 bool step_decide_and_bind(struct gate_request *r)
 {
@@ -113,6 +120,7 @@ bool step_decide_and_bind(struct gate_request *r)
         struct gate_bucket *b = tenants_bucket(r->tenant, r->name.bucket);
         ASSERT(b);                                 /* LAW-4: the state that decided and the table of keys are one fold */
         r->bucket = b;
+        if (r->fault.code == S3E_NONE && owner_is_another(r)) s3_fault_set(&r->fault, S3E_AccessDenied, NULL);
     }
     return r->fault.code == S3E_NONE;
 }
