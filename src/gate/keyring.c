@@ -44,6 +44,19 @@ static enum err take(struct reader *r, enum keyring_type *type, struct slice *pa
     return ERR_OK;
 }
 
+/* A torn append is the beginning of one record. Whole records behind the place mean that something was damaged, and cutting there would
+ * throw away keys that nothing brings back. */
+static bool records_follow(struct slice tail)
+{
+    for (size_t at = 1; at < tail.n; at++) {
+        enum keyring_type type;
+        struct slice payload;
+        struct reader r = reader_of(slice_of(tail.p + at, tail.n - at));
+        if (take(&r, &type, &payload) == ERR_OK) return true;
+    }
+    return false;
+}
+
 enum err keyring_open(struct keyring *k, const char *path, keyring_each each, void *ctx)
 {
     k->fd = open(path, O_RDWR | O_CLOEXEC);
@@ -62,6 +75,7 @@ enum err keyring_open(struct keyring *k, const char *path, keyring_each each, vo
     /* A zero length is what a file system leaves where a torn append was: cut as well. */
     bool zeros = e == ERR_CORRUPT;
     for (size_t i = good; zeros && i < all.n; i++) zeros = all.p[i] == 0;
+    if (e == ERR_TRUNCATED && records_follow(slice_of(all.p + good, all.n - good))) e = ERR_CORRUPT;
     if (e == ERR_TRUNCATED || zeros) e = ftruncate(k->fd, (off_t)good) == 0 && fdatasync(k->fd) == 0 ? ERR_OK : ERR_IO;
     if (e == ERR_OK && lseek(k->fd, (off_t)good, SEEK_SET) < 0) e = ERR_IO;
     if (e != ERR_OK) keyring_close(k);

@@ -8,10 +8,15 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "gate/entry.h"
 #include "gate/hold.h"
+#include "gate/keyring.h"
 #include "gate/nonces.h"
 #include "gate/recent.h"
 #include "gate/repeat.h"
@@ -278,6 +283,59 @@ static void commands_have_the_bytes_of_the_specification(void **state)
     assert_string_equal((char *)hex.p, "01" "05" "0000000000000001" "0000000000000002" "0001" "02000000000000000000000000000000");
 }
 
+/* keyring ----------------------------------------------------------------------------------------------------------------- */
+
+static enum err count_records(void *ctx, enum keyring_type type, struct slice payload)
+{
+    (void)payload;
+    assert_int_equal(type, KEYRING_BUCKET);
+    (*(unsigned *)ctx)++;
+    return ERR_OK;
+}
+
+static void keyring_write(const char *path, const uint8_t *p, size_t n)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(fd >= 0 && write(fd, p, n) == (ssize_t)n);
+    close(fd);
+}
+
+/* A byte changed anywhere is named; only a file that ends within its last record is a torn append, and cut there. */
+static void a_damaged_keyring_is_refused_and_not_cut(void **state)
+{
+    (void)state;
+    char path[64];
+    struct keyring k;
+    uint8_t bytes[1024];
+    snprintf(path, sizeof path, "/tmp/gate-keyring-%d", (int)getpid());
+    (void)unlink(path);
+    assert_int_equal(keyring_create(&k, path), ERR_OK);
+    for (unsigned i = 0; i < 3; i++) assert_int_equal(keyring_append(&k, KEYRING_BUCKET, SLICE_LIT("sixteen bytes ..")), ERR_OK);
+    keyring_close(&k);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = read(fd, bytes, sizeof bytes);
+    close(fd);
+    const size_t record = (size_t)n / 3;
+    assert_true(n > 0 && record * 3 == (size_t)n);
+    for (size_t i = 0; i < 2 * record; i++) {
+        unsigned count = 0;
+        bytes[i] ^= 0x40;
+        keyring_write(path, bytes, (size_t)n);
+        assert_int_equal(keyring_open(&k, path, count_records, &count), ERR_CORRUPT);
+        struct stat st;
+        assert_true(stat(path, &st) == 0 && st.st_size == n);
+        bytes[i] ^= 0x40;
+    }
+    for (size_t cut = 2 * record; cut < (size_t)n; cut++) {
+        unsigned count = 0;
+        keyring_write(path, bytes, cut);
+        assert_int_equal(keyring_open(&k, path, count_records, &count), ERR_OK);
+        assert_int_equal(count, 2);
+        keyring_close(&k);
+    }
+    (void)unlink(path);
+}
+
 /* nonces ------------------------------------------------------------------------------------------------------------------ */
 
 static enum err note(struct nonces *n, uint32_t number, uint64_t now)
@@ -326,6 +384,7 @@ int main(void)
         cmocka_unit_test(an_entry_cut_or_changed_anywhere_is_refused),
         cmocka_unit_test(parts_of_two_entries_do_not_fit_together),
         cmocka_unit_test(facts_of_a_scanned_row_open_without_the_row_count),
+        cmocka_unit_test(a_damaged_keyring_is_refused_and_not_cut),
         cmocka_unit_test(a_full_table_of_nonces_refuses_and_forgets_nothing),
         cmocka_unit_test(nonces_are_kept_for_their_time_also_when_the_clock_goes_back),
         cmocka_unit_test(commands_have_the_bytes_of_the_specification),

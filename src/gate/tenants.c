@@ -246,11 +246,12 @@ static struct slice opened(const struct record_opening *o, enum record_field f)
     return x ? x->value : (struct slice){0};
 }
 
-static void bucket_fold(struct gate_tenant *t, const struct record_leaf *l, struct slice name)
+static enum err bucket_fold(struct gate_tenant *t, const struct record_leaf *l, struct slice name)
 {
     struct gate_bucket *b = map_get(t->bucket_ids, slice_of(l->f[RECORD_F_BKT].bytes, ID_BYTES));
-    /* The keyring is synced before the leaf; the policy's fold has accepted the leaf: both say that it is there. */
-    ASSERT(b && name.n <= S3_BUCKET_CHARS_MAX);
+    /* The keyring is synced before the leaf, so only a file that was put back from an older copy, or cut, lacks it. */
+    if (!b) return ERR_MISSING;
+    ASSERT(name.n <= S3_BUCKET_CHARS_MAX);         /* the policy's fold has accepted the leaf */
     if (record_int(l, RECORD_F_ON, 0) == 1) {
         memcpy(b->name, name.p, name.n);
         b->name[name.n] = 0;
@@ -260,6 +261,7 @@ static void bucket_fold(struct gate_tenant *t, const struct record_leaf *l, stru
     } else {
         map_del(t->buckets, name);
     }
+    return ERR_OK;
 }
 
 static void key_fold(struct gate *g, const struct record_leaf *l, struct slice access_key)
@@ -289,7 +291,7 @@ enum err tenants_control_apply(struct gate *g, struct gate_tenant *t, uint64_t i
         if (account.n == ACCOUNT_CHARS) memcpy(t->account, account.p, account.n);
         if (name.n > 0 && name.n <= S3_BUCKET_CHARS_MAX && t->name[0] == 0) memcpy(t->name, name.p, name.n);
     }
-    if (l.kind == RECORD_K_BKT) bucket_fold(t, &l, opened(&o, RECORD_F_NAME));
+    if (l.kind == RECORD_K_BKT) TRY(bucket_fold(t, &l, opened(&o, RECORD_F_NAME)));
     if (l.kind == RECORD_K_KEY) key_fold(g, &l, opened(&o, RECORD_F_KEYC));
     if (l.kind == RECORD_K_RDR) readers_fold(g, t, record_int(&l, RECORD_F_ON, 0) == 1, opened(&o, RECORD_F_RDR));
     return ERR_OK;
@@ -413,7 +415,7 @@ enum err tenants_open(struct gate *g, struct buf *why)
     }
     for (size_t i = 0; i < g->tenant_count && e == ERR_OK; i++) {
         e = tenants_logs_open(g, g->tenant_list[i]);
-        if (e != ERR_OK) buf_printf(why, "a tenant's control log cannot be folded (%s): log and directory do not belong together", err_text(e));
+        if (e != ERR_OK) buf_printf(why, "a tenant's control log cannot be folded (%s): gate/logs, gate/openings and gate/keys do not belong together, or were changed; put back one copy of all three", err_text(e));
     }
     return e;
 }
