@@ -206,7 +206,9 @@ static enum err write_file(const char *path, struct slice text, mode_t mode)
 {
     char tmp[SERVE_PATH_MAX + 8];
     snprintf(tmp, sizeof tmp, "%s.new", path);
-    int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    /* Some of these directories are another uid's: a link left there must not lead root's pen elsewhere. */
+    unlink(tmp);
+    int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     if (fd < 0) return ERR_IO;
     bool ok = write(fd, text.p, text.n) == (ssize_t)text.n && fchmod(fd, mode) == 0;
     ok = close(fd) == 0 && ok;

@@ -90,3 +90,8 @@ def test_what_was_acknowledged_is_on_the_log(case):
     log_url, vkey = s.endpoints["logs"]["access"]["url"], s.endpoints["logs"]["access"]["vkey"]
     code, text = s.verify("log", log_url, "--vkey", vkey)
     held(code == 0, "the log does not verify after the kills", text)
+    out, e = case.path("exported"), s.endpoints["logs"]
+    for name in ("access", "control"):
+        s.tillit("log", "export", s.dir, "--out", out, "--log", name, env={**os.environ, "AWS_ACCESS_KEY_ID": s.credentials[0], "AWS_SECRET_ACCESS_KEY": s.credentials[1]})
+    code, text = s.verify("replay", out, "--access-vkey", vkey, "--control-vkey", e["control"]["vkey"], "--access", log_url, "--control", e["control"]["url"])
+    held(code == 0, "replay finds a difference after the kills", text)

@@ -63,7 +63,7 @@ def test_memory_is_closed_to_the_same_uid(case):
     probe = case.path("probe.py", PROBE.encode())
     os.chmod(probe, 0o644)
     seen = {}
-    for role in ("gate", "keeper", "worker"):
+    for role in ("gate", "keeper", "worker", "nginx", "steward"):
         pid = s.pids(role)[0][0]
         with open(f"/proc/{pid}/status") as f:
             uid = [int(line.split()[1]) for line in f if line.startswith("Uid:")][0]

@@ -80,11 +80,13 @@ static ngx_http_module_t context = {
 
 /* processes ---------------------------------------------------------------------------------------------------------------------- */
 
-/* In the master: workers of this cycle count into pages they share. Those of an older cycle keep theirs. */
+/* In the master: it is closed to others of its uid, because it holds the TLS key too (attack 9). Workers of this cycle count into pages
+ * they share; those of an older cycle keep theirs. */
 static ngx_int_t init_module(ngx_cycle_t *cycle)
 {
     void *p = mmap(NULL, FLOW_METRICS_WORKERS_MAX * sizeof *shared_metrics, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     (void)cycle;
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return NGX_ERROR;
     shared_metrics = p == MAP_FAILED ? NULL : p;
     return shared_metrics ? NGX_OK : NGX_ERROR;
 }
