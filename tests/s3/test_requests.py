@@ -88,6 +88,26 @@ def test_pipelined_requests_are_answered_in_their_order(case):
     assert got == [x[3] for x in plan], got
 
 
+def test_clients_that_do_not_know_the_region_yet_learn_it(case):
+    """GetBucketLocation and ListBuckets may be signed for us-east-1; nothing else, and for no other region. The refusal names ours."""
+    s = case.store(config="\n[s3]\ndomain = s3.test\n")
+    c, wrong = Caller(s), []
+    c.call("PUT", "/bucket")
+    c.call("PUT", "/bucket/k", body=b"x")
+    for target in ("/bucket?location", "/"):
+        expect(wrong, target, c.call("GET", target, region="us-east-1"), 200)
+        expect(wrong, target, c.call("GET", target, region="eu-west-1"), 400, "AuthorizationHeaderMalformed")
+        expect(wrong, target, c.call("GET", target, region="us-east-1", secret="not it"), 403, "SignatureDoesNotMatch")
+    for method, target, host in (("GET", "/bucket", None), ("GET", "/bucket/k?location", None), ("GET", "/bucket/k", None), ("PUT", "/bucket?location", None),
+                                 ("GET", "/", "bucket.s3.test"), ("GET", "/k?location", "bucket.s3.test")):
+        a = c.call(method, target, region="us-east-1", host=host)
+        expect(wrong, (method, target, host), a, 400, "AuthorizationHeaderMalformed")
+        if a.element("Region") != s.info["region"]:
+            wrong.append(f"{method} {target}: no Region")
+    expect(wrong, "by host", c.call("GET", "/?location", region="us-east-1", host="bucket.s3.test"), 200)
+    assert not wrong, "\n".join(wrong)
+
+
 # -- listings ---------------------------------------------------------------------------------------------------------------
 
 PIECES = ["a", "b", "/", "//", "ü", "😀", "\x01", "\t", "\n", "\r", " ", "+", "%", "&", "<", "é", "日", "-", "~", ".", "..", "A", "0", "\U0010ffff", "\x7f", "\ue000"]
