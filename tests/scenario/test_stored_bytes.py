@@ -149,7 +149,7 @@ def test_cut_reordered_and_swapped_packs_are_detected_on_read(case):
     s = case.store()
     c = Caller(s)
     c.call("PUT", "/small")
-    objects = {"/small/0": os.urandom(200000), "/small/1": os.urandom(200000), "/small/2": os.urandom(5000), "/small/3": os.urandom(5000)}
+    objects = {"/small/0": os.urandom(200000), "/small/1": os.urandom(200000), "/small/2": os.urandom(12000), "/small/3": os.urandom(12000)}
     places = put_packs(s, c, objects)
     s.stop()
     saved = packs(s)
