@@ -6,7 +6,7 @@
 cd "$(dirname "$0")/.." || exit 1
 
 lint() {
-    python3 dev/tidy.py || return 1
+    python3 dev/tidy.py --strict || return 1
     python3 dev/gen_wire_md.py --check || return 1
     for script in dev/*.sh .ci/run; do sh -n "$script" || return 1; done
     find dev tests bench -name '*.py' -not -path '*/node_modules/*' -print0 | xargs -0 -r python3 -m py_compile

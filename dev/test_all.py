@@ -83,7 +83,7 @@ def run_meson_tests(total, build, suites):
 
 def run_dev_checks(total, build):
     checks = {
-        "tidy": ["python3", "dev/tidy.py", "--build", str(build)],
+        "tidy": ["python3", "dev/tidy.py", "--strict", "--build", str(build)],
         "docs/spec/wire.md is current": ["python3", "dev/gen_wire_md.py", "--check"],
     }
     for name, command in checks.items():

@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define STATEMENT_SKEW_MS 900000
-#define STATEMENT_NONCES_MAX 65536
 #define STATEMENT_TEXT_BYTES_MAX 60000
 #define STATEMENT_SIGNATURE_BYTES_MAX 4096
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * `tillit doctor`: what is on, what is wrong, what to do about it.
  * Role: reads what the store says of itself (run/gate/status.json) and what the kernel says of its processes.
- * Trusts: /proc. Law: 7 (we say what we cannot prove: a wall that is not up is named).
+ * Trusts: /proc. Law: 7 (LAW-7: we say what we cannot prove: a wall that is not up is named).
  * Spec: docs/spec/dir.md
  */
 #include "tools/tools.h"

@@ -53,6 +53,7 @@ def test_doctor_says_all_is_well(case):
 @limit(60)
 def test_doctor_names_a_wall_that_is_down(case):
     """With the keeper gone and not coming back, doctor names it and the remedy; back again, all is well."""
+    # LAW-7: what does not hold is said, not passed over.
     s = case.store(start=False)
     alone = case.path("bin")
     os.mkdir(alone)

@@ -110,6 +110,8 @@
 #define RECORD_COMMITS_MAX 16                    /* commitments in one leaf */
 #define SALT_BYTES 16
 #define SLOT_SALT_BYTES 32
+#define STATEMENT_SKEW_MS 900000                 /* the signer's clock and the gate's */
+#define STATEMENT_NONCES_MAX 65536               /* taken within 2 * STATEMENT_SKEW_MS; one more is refused */
 #define STATEMENT_BYTES_MAX 8192
 #define NONCE_BYTES 16
 #define SSHSIG_CHARS_MAX 4096                    /* armored */

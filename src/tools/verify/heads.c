@@ -2,7 +2,7 @@
  * heads: the epochs of the heads log, and one log held against what they say of it.
  * Role: finds a skipped epoch, a wrong slot root, silence; and a log that is shown shorter than it was, or forked.
  * Trusts: the heads log's leaves once tree.c has verified them. Distrusts: slot numbers, values.
- * Law: 7. Spec: docs/spec/record.md section 5
+ * Law: 7 (LAW-7: what the operator shows is held against what it showed everybody). Spec: docs/spec/record.md section 5
  */
 #include "verify/verify.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tree: a whole log fetched and recomputed: signature, entries, every tile of every level, root.
  * Role: what `log`, `heads` and `replay` rest on. Trusts: the vkey. Distrusts: every byte served.
- * Law: 7 (complete and not rewritten, shown without trusting who serves). Spec: docs/spec/log.md; RFC 6962; C2SP tlog-tiles
+ * Law: 7 (LAW-7: complete and not rewritten, shown without trusting who serves). Spec: docs/spec/log.md; RFC 6962; C2SP tlog-tiles
  *
  * When the root does not come out, the leaf hashes that the tiles state say where: entries that differ from tiles which do give
  * the signed root are changed leaves, tiles that differ from entries which do are changed tiles.

@@ -128,6 +128,7 @@ static void seen_twice(uint64_t before, uint64_t after, uint64_t t_after, const 
     unlink(path);
 }
 
+/* LAW-7: an operator that holds the log's own key is found out by whoever kept a head. */
 static void a_log_that_grew_agrees_with_what_was_seen(void **state) { (void)state; seen_twice(5, 9, 1000, NULL); }
 static void a_shorter_log_that_its_own_key_signed_is_named(void **state) { (void)state; seen_twice(9, 5, 1000, "dropped-tail"); }
 static void a_rewritten_log_that_its_own_key_signed_is_named(void **state) { (void)state; seen_twice(5, 9, 1001, "split-view"); }
