@@ -52,8 +52,8 @@ void buf_put_base64(struct buf *b, struct slice s) {
 
 static int digit_hex(uint8_t c) {
     if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    uint8_t low = c | 0x20;
+    if (low >= 'a' && low <= 'f') return low - 'a' + 10;
     return -1;
 }
 
@@ -136,7 +136,17 @@ enum err base64url_decode(struct slice text, struct buf *out) { return decode(te
 
 enum err base32_decode(struct slice text, struct buf *out) { return decode(text, digit_base32, 5, out); }
 
-enum err hex_fixed(struct slice text, uint8_t *out, size_t out_n) { return decode_fixed(text, digit_hex, 4, out, out_n); }
+/* Not by decode_fixed(): each request's signature comes this way, in the front and in the gate. */
+enum err hex_fixed(struct slice text, uint8_t *out, size_t out_n) {
+    if (text.n % 2 != 0 || text.n / 2 != out_n) return ERR_INPUT;
+    int bad = 0;
+    for (size_t i = 0; i < out_n; i++) {
+        int high = digit_hex(text.p[2 * i]), low = digit_hex(text.p[2 * i + 1]);
+        bad |= high | low;
+        out[i] = (uint8_t)((unsigned)high << 4 | (unsigned)low);
+    }
+    return bad < 0 ? ERR_INPUT : ERR_OK;
+}
 
 enum err base64_fixed(struct slice text, uint8_t *out, size_t out_n) {
     TRY(base64_unpad(&text));

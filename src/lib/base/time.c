@@ -6,8 +6,6 @@
  */
 #include "base/base.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <time.h>
 
 #define MS_PER_SECOND 1000u
@@ -74,21 +72,46 @@ static enum err civil_to_ms(const struct civil *c, uint64_t *ms) {
     return ERR_OK;
 }
 
+/* By hand: a GET writes one of these, and snprintf costs as much as a hash of it. */
+static char *put_number(char *at, uint64_t v, int digits) {
+    for (int i = digits - 1; i >= 0; i--, v /= 10) at[i] = (char)('0' + v % 10);
+    return at + digits;
+}
+
+static char *put_text(char *at, const char *text, size_t n) {
+    memcpy(at, text, n);
+    return at + n;
+}
+
+/* date and time of day, with what stands between their numbers; separators of 0 bytes are none */
+static char *put_clock(char *at, const struct civil *c, const char *between, size_t between_n) {
+    at = put_text(put_number(at, c->hour, 2), between, between_n);
+    at = put_text(put_number(at, c->minute, 2), between, between_n);
+    return put_number(at, c->second, 2);
+}
+
 void time_iso8601(uint64_t ms, char out[TIME_TEXT_MAX]) {
     struct civil c = civil_from_ms(ms);
-    (void)snprintf(out, TIME_TEXT_MAX, "%04" PRIu64 "-%02u-%02uT%02u:%02u:%02u.%03uZ", c.year, c.month, c.day, c.hour, c.minute,
-                   c.second, c.ms);
+    char *at = put_text(put_number(out, c.year, 4), "-", 1);
+    at = put_text(put_number(at, c.month, 2), "-", 1);
+    at = put_text(put_number(at, c.day, 2), "T", 1);
+    at = put_text(put_clock(at, &c, ":", 1), ".", 1);
+    (void)put_text(put_number(at, c.ms, 3), "Z", 2);
 }
 
 void time_http(uint64_t ms, char out[TIME_TEXT_MAX]) {
     struct civil c = civil_from_ms(ms);
-    (void)snprintf(out, TIME_TEXT_MAX, "%.3s, %02u %s %04" PRIu64 " %02u:%02u:%02u GMT", weekday_names[c.weekday], c.day,
-                   month_names[c.month - 1], c.year, c.hour, c.minute, c.second);
+    char *at = put_text(put_text(out, weekday_names[c.weekday], 3), ", ", 2);
+    at = put_text(put_number(at, c.day, 2), " ", 1);
+    at = put_text(put_text(at, month_names[c.month - 1], 3), " ", 1);
+    at = put_text(put_number(at, c.year, 4), " ", 1);
+    (void)put_text(put_clock(at, &c, ":", 1), " GMT", 5);
 }
 
 void time_amz(uint64_t ms, char out[TIME_TEXT_MAX]) {
     struct civil c = civil_from_ms(ms);
-    (void)snprintf(out, TIME_TEXT_MAX, "%04" PRIu64 "%02u%02uT%02u%02u%02uZ", c.year, c.month, c.day, c.hour, c.minute, c.second);
+    char *at = put_number(put_number(put_number(out, c.year, 4), c.month, 2), c.day, 2);
+    (void)put_text(put_clock(put_text(at, "T", 1), &c, "", 0), "Z", 2);
 }
 
 /* Parsing by a pattern: Y year of four digits, y of two, o month by number, N by name, d day, D day of asctime (two

@@ -246,10 +246,10 @@ enum s3_error s3_auth_check_time(const struct s3_auth *a, uint64_t now_ms, struc
 {
     char now_text[TIME_TEXT_MAX], text[TIME_TEXT_MAX];
     ASSERT(a->kind != S3_AUTH_NONE);
-    time_iso8601(now_ms, now_text);
     if (a->kind == S3_AUTH_HEADER) {
         uint64_t off = a->time_ms > now_ms ? a->time_ms - now_ms : now_ms - a->time_ms;
         if (off <= S3_SKEW_MS) return S3E_NONE;
+        time_iso8601(now_ms, now_text);
         s3_fault_add(f, "RequestTime", slice_of(a->amz_date, 16));
         s3_fault_add(f, "ServerTime", slice_str(now_text));
         s3_fault_add(f, "MaxAllowedSkewMilliseconds", SLICE_LIT("900000"));
@@ -262,6 +262,7 @@ enum s3_error s3_auth_check_time(const struct s3_auth *a, uint64_t now_ms, struc
     AUTO(buf) struct buf expires = BUF_INIT(32);
     buf_put_dec(&expires, a->expires_s);
     time_iso8601(end_ms, text);
+    time_iso8601(now_ms, now_text);
     s3_fault_add(f, "X-Amz-Expires", buf_slice(&expires));
     s3_fault_add(f, "Expires", slice_str(text));
     s3_fault_add(f, "ServerTime", slice_str(now_text));
