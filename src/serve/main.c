@@ -104,6 +104,7 @@ static void on_signal(void *ctx, int sig)
 {
     (void)ctx;
     if (sig == SIGTERM || sig == SIGINT) stop_all();
+    if (sig == SIGHUP) prepare_front_files(&serve);
     if (sig == SIGHUP)
         for (int i = 0; i < CHILDREN; i++) child_signal(&children[i], SIGHUP);
     if (sig != SIGCHLD) return;

@@ -81,22 +81,43 @@ enum err prepare_format(struct serve *s)
 struct place {
     const char *rel;
     mode_t mode;
-    char owner;                        /* g gate, k keeper, f front, s serve */
+    char owner;                        /* g gate, k keeper, f front, s serve, t serve with the front's group */
 };
 static const struct place tree[] = {
     {"gate", 0711, 'g'}, {"gate/wal", 0700, 'g'}, {"gate/logs", 0711, 'g'}, {"gate/openings", 0700, 'g'}, {"gate/state", 0700, 'g'},
     {"gate/keys", 0700, 'g'}, {"keeper", 0711, 'k'}, {"keeper/index", 0700, 'k'}, {"keeper/blobs", 0711, 'k'},
-    {"keeper/stage", 0700, 'k'}, {"front", 0700, 'f'}, {"front/tmp", 0700, 'f'}, {"front/tls", 0700, 'f'},
+    {"keeper/stage", 0700, 'k'}, {"front", 0711, 's'}, {"front/tmp", 0700, 'f'}, {"front/tls", 0750, 't'},
     {"run", 0711, 's'}, {"run/gate", 0711, 'g'}, {"run/keeper", 0711, 'k'},
 };
 
-static enum err own(const struct serve *s, const char *path, const struct place *p)
+/* Through a descriptor that follows no link: some of these lie where a process that was taken over may have put one. */
+static enum err own_path(const struct serve *s, const char *path, int flags, const struct place *p)
 {
     uid_t uid = p->owner == 'g' ? (uid_t)s->conf.gate_uid : p->owner == 'k' ? (uid_t)s->conf.keeper_uid : p->owner == 'f' ? (uid_t)s->conf.front_uid : 0;
+    gid_t gid = p->owner == 't' ? (gid_t)s->conf.front_uid : (gid_t)uid;
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | flags);
+    if (fd < 0) return errno == ENOENT ? ERR_MISSING : ERR_IO;
     /* Without root every process has one uid, and the directory is the whole wall: others get nothing. */
     mode_t mode = s->root ? p->mode : p->mode & 0700;
-    if (s->root && lchown(path, uid, (gid_t)uid) != 0) return ERR_IO;
-    return chmod(path, mode) == 0 ? ERR_OK : ERR_IO;
+    bool ok = (!s->root || fchown(fd, uid, gid) == 0) && fchmod(fd, mode) == 0;
+    close(fd);
+    return ok ? ERR_OK : ERR_IO;
+}
+
+static enum err own(const struct serve *s, const char *path, const struct place *p) { return own_path(s, path, O_DIRECTORY, p); }
+
+/* The front reads its certificate and key and nothing else of front/, and changes nothing of it: neither what nginx is started with nor
+ * what strangers are told about the logs. Called again before a reload: an administrator's new key is root's. */
+void prepare_front_files(struct serve *s)
+{
+    char path[SERVE_PATH_MAX];
+    const struct { const char *rel; struct place p; } files[] = {{s->conf.tls_cert, {NULL, 0640, 't'}}, {s->conf.tls_key, {NULL, 0640, 't'}},
+                                                                 {"front/endpoints.in", {NULL, 0644, 's'}}};
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        if (files[i].rel[0] == '/') continue;      /* not below DIR: the administrator's own affair */
+        in_dir(s, files[i].rel, path);
+        if (own_path(s, path, 0, &files[i].p) == ERR_IO) say("%s: owner or mode cannot be set: %s", path, strerror(errno));
+    }
 }
 
 /* Files made by `tillit init` as root belong to the role whose directory they lie in. Two levels are all there are. */
@@ -119,7 +140,7 @@ enum err prepare_tree(struct serve *s)
 {
     char path[SERVE_PATH_MAX];
     static const struct { const char *rel; size_t uid_off; } roles[] = {
-        {"gate", offsetof(struct conf, gate_uid)}, {"keeper", offsetof(struct conf, keeper_uid)}, {"front", offsetof(struct conf, front_uid)}};
+        {"gate", offsetof(struct conf, gate_uid)}, {"keeper", offsetof(struct conf, keeper_uid)}};
     struct stat top;
     /* Every role passes through DIR by name; a strict umask at `init` would have closed it. Nobody may list it for that. */
     if (s->root && (stat(s->dir, &top) != 0 || chmod(s->dir, (top.st_mode & 07777) | 0111) != 0)) {
@@ -150,6 +171,7 @@ enum err prepare_tree(struct serve *s)
             return ERR_IO;
         }
     }
+    prepare_front_files(s);
     return ERR_OK;
 }
 

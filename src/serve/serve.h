@@ -62,6 +62,8 @@ MUST_USE enum err prepare_format(struct serve *s);        /* DIR/format: newer i
 MUST_USE enum err prepare_tree(struct serve *s);          /* docs/spec/dir.md: directories, owners, modes */
 MUST_USE enum err prepare_ports(struct serve *s);         /* port 0: a free one; opens listen_fd */
 MUST_USE enum err prepare_nginx(struct serve *s);         /* DIR/front/nginx.conf */
+/* Owners and modes of the front's files; again before SIGHUP is passed on. */
+void prepare_front_files(struct serve *s);
 /* DIR/run/pids for doctor: `name pid` per line. */
 void prepare_pids(struct serve *s, struct slice lines);
 MUST_USE enum err prepare_endpoints(struct serve *s);     /* DIR/run/endpoints.json, without secrets */

@@ -94,7 +94,7 @@ enum err ssh_key_make(const char *path, const char *comment, struct record_ssh_p
 static int make_directories(const char *dir)
 {
     static const char *const below[] = {"", "/gate", "/gate/wal", "/gate/logs", "/gate/openings", "/gate/state", "/gate/keys", "/keeper", "/keeper/index",
-                                        "/keeper/blobs", "/keeper/stage", "/keeper/grave", "/front", "/front/tls", "/front/tmp", "/run", "/demo"};
+                                        "/keeper/blobs", "/keeper/stage", "/front", "/front/tls", "/front/tmp", "/run", "/demo"};
     char path[TOOLS_PATH_MAX];
     snprintf(path, sizeof path, "%s/format", dir);
     if (access(path, F_OK) == 0) {
@@ -134,8 +134,10 @@ static int write_files(const char *dir)
     char path[TOOLS_PATH_MAX];
     snprintf(path, sizeof path, "%s/tillit.conf", dir);
     if (access(path, F_OK) != 0 && file_write(path, slice_str(conf_text), 0644) != ERR_OK) goto failed;
+    char ca[TOOLS_PATH_MAX];
     snprintf(path, sizeof path, "%s/front/tls", dir);
-    if (tls_make(path, "DNS:localhost,DNS:*.localhost,IP:127.0.0.1") != ERR_OK) goto failed;
+    snprintf(ca, sizeof ca, "%s/ca.pem", dir);         /* public: beside what is closed */
+    if (tls_make(path, ca, "DNS:localhost,DNS:*.localhost,IP:127.0.0.1") != ERR_OK) goto failed;
     return EXIT_DONE;
 failed:
     fprintf(stderr, "tillit init: %s: cannot be written: %s\n", path, strerror(errno));
@@ -222,7 +224,7 @@ static json_t *describe(const struct conf *c, const char *dir, json_t *answers, 
     json_t *genesis = json_array_get(answers, 0), *created = json_array_get(answers, 1), *key = json_array_get(answers, 3);
     const char *cap[3];
     for (size_t i = 0; i < 3; i++) cap[i] = json_string_value(json_object_get(json_array_get(answers, 4 + i), "capability"));
-    snprintf(ca, sizeof ca, "%s/front/tls/ca.pem", realpath(dir, real) ? real : dir);
+    snprintf(ca, sizeof ca, "%s/ca.pem", realpath(dir, real) ? real : dir);
     json_t *logs = json_pack("{s:o, s:o, s:o, s:o}", "control", log_object(api, cap[0], json_object_get(created, "control")), "access",
                              log_object(api, cap[1], json_object_get(created, "access")), "provider", log_object(api, cap[2], json_object_get(genesis, "provider")),
                              "heads", log_object(api, "heads", json_object_get(genesis, "heads")));

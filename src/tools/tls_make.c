@@ -61,10 +61,10 @@ static bool write_key(const char *path, EVP_PKEY *key)
     return (f ? fclose(f) == 0 : false) && ok;
 }
 
-enum err tls_make(const char *dir, const char *names)
+enum err tls_make(const char *dir, const char *ca_file, const char *names)
 {
     char ca_path[1024], cert_path[1024], key_path[1024];
-    snprintf(ca_path, sizeof ca_path, "%s/ca.pem", dir);
+    snprintf(ca_path, sizeof ca_path, "%s", ca_file);
     snprintf(cert_path, sizeof cert_path, "%s/cert.pem", dir);
     snprintf(key_path, sizeof key_path, "%s/key.pem", dir);
     EVP_PKEY *ca_key = EVP_EC_gen("P-256"), *key = EVP_EC_gen("P-256");

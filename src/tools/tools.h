@@ -16,8 +16,8 @@ enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_REACH = 3, EXIT_INT
 #define TOOLS_FILE_BYTES_MAX (256 * 1024)
 #define TOOLS_ANSWER_BYTES_MAX (64 * 1024 * 1024)
 
-/* tls_make.c: DIR gets ca.pem, cert.pem (with the authority's behind it) and key.pem. names: subjectAltName, "DNS:localhost,IP:127.0.0.1". */
-MUST_USE enum err tls_make(const char *dir, const char *names);
+/* tls_make.c: dir gets cert.pem (with the authority's behind it) and key.pem, ca_file the authority's alone. names: subjectAltName, "DNS:localhost,IP:127.0.0.1". */
+MUST_USE enum err tls_make(const char *dir, const char *ca_file, const char *names);
 
 /* Options of a command: `--name value` in any order, flags without value; everything else is positional. */
 struct option {

@@ -39,11 +39,11 @@ print(json.dumps(done))
 
 
 def everything(s):
-    """Paths below DIR but the front's own corner, sockets and what processes say of themselves apart."""
+    """Paths below DIR but the front's own corner (front/tmp), sockets and what processes say of themselves apart."""
     out = [(s.dir, True)]
     for directory, names, files in os.walk(s.dir):
-        if directory == s.dir and "front" in names:
-            names.remove("front")
+        if directory == os.path.join(s.dir, "front") and "tmp" in names:
+            names.remove("tmp")
         out += [(os.path.join(directory, n), True) for n in names] + [(os.path.join(directory, n), False) for n in files]
     return out
 
