@@ -108,6 +108,18 @@ def test_clients_that_do_not_know_the_region_yet_learn_it(case):
     assert not wrong, "\n".join(wrong)
 
 
+def test_trailers_as_minio_go_ends_them(case):
+    """A trailer line that ends in LF, and one empty line more behind it; not two."""
+    s = case.store()
+    c, wrong = Caller(s), []
+    c.call("PUT", "/bucket")
+    names = [["x-amz-trailer", "x-amz-checksum-crc32"]]
+    for end, status, code in ((b"\r\n\r\n", 200, ""), (b"\r\n", 200, ""), (b"\r\n\r\n\r\n", 400, "IncompleteBody"), (b"\r\n\r", 400, "IncompleteBody")):
+        body = b"5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\n" + end
+        expect(wrong, end, c.send(c.framed("/bucket/k", body, 5, names)), status, code)
+    assert not wrong, "\n".join(wrong)
+
+
 # -- listings ---------------------------------------------------------------------------------------------------------------
 
 PIECES = ["a", "b", "/", "//", "ü", "😀", "\x01", "\t", "\n", "\r", " ", "+", "%", "&", "<", "é", "日", "-", "~", ".", "..", "A", "0", "\U0010ffff", "\x7f", "\ue000"]

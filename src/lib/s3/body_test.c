@@ -223,6 +223,10 @@ static void framing_errors_have_their_own_answer(void **state)
     } rows[] = {
         {"no trailer asked", "5\r\nhello\r\n0\r\n\r\n", S3_SUM_NONE, 5, S3E_NONE},
         {"empty", "0\r\n\r\n", S3_SUM_NONE, 0, S3E_NONE},
+        {"one more line", "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\n\r\n\r\n", S3_SUM_CRC32, 5, S3E_NONE},
+        {"half a line more", "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\n\r\n\r", S3_SUM_CRC32, 5, S3E_IncompleteBody},
+        {"two more lines", "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\n\r\n\r\n\r\n", S3_SUM_CRC32, 5, S3E_IncompleteBody},
+        {"one more line, no trailer", "5\r\nhello\r\n0\r\n\r\n\r\n", S3_SUM_NONE, 5, S3E_IncompleteBody},
         {"LF after trailer", "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\n\r\n", S3_SUM_CRC32, 5, S3E_NONE},
         {"extension", "5;a=b\r\nhello\r\n0\r\n\r\n", S3_SUM_NONE, 5, S3E_NONE},
         {"C02 empty name", "5\r\nhello\r\n0\r\n:M3eFcAZSQlc=\r\n\r\n", S3_SUM_CRC64NVME, 5, S3E_MalformedTrailerError},

@@ -84,6 +84,7 @@ static enum s3_error on_trailer_line(struct s3_chunked *c)
     c->line_n = 0;
     if (line.n == 0) {
         c->state = S3_CHUNK_DONE;
+        c->left = c->trailer_seen ? 2 : 0;         /* minio-go sends one empty line more behind a trailer */
         return S3E_NONE;
     }
     if (c->left-- == 0) return S3E_MalformedTrailerError;
@@ -114,7 +115,12 @@ enum s3_error s3_chunked_feed(struct s3_chunked *c, struct slice *in, struct sli
     while (in->n) {
         bool complete = false, crlf = false;
         if (c->state == S3_CHUNK_DATA) return take_data(c, in, data);
-        if (c->state == S3_CHUNK_DONE) return S3E_IncompleteBody;             /* bytes behind the end */
+        if (c->state == S3_CHUNK_DONE) {
+            if (c->left == 0 || in->p[0] != (c->left == 2 ? '\r' : '\n')) return S3E_IncompleteBody;   /* bytes behind the end */
+            c->left--;
+            *in = slice_of(in->p + 1, in->n - 1);
+            continue;
+        }
         if (!take_line(c, in, &complete, &crlf)) return S3E_IncompleteBody;   /* C16 */
         if (!complete) return S3E_NONE;
         enum s3_error e = S3E_NONE;
@@ -135,7 +141,7 @@ enum s3_error s3_chunked_feed(struct s3_chunked *c, struct slice *in, struct sli
 
 enum s3_error s3_chunked_end(const struct s3_chunked *c)
 {
-    if (c->state != S3_CHUNK_DONE) return S3E_IncompleteBody;
+    if (c->state != S3_CHUNK_DONE || c->left == 1) return S3E_IncompleteBody;
     if (c->length_known && c->decoded != c->length) return S3E_IncompleteBody;
     if (c->trailer != S3_SUM_NONE && !c->trailer_seen) return S3E_MalformedTrailerError;
     return S3E_NONE;
