@@ -22,6 +22,7 @@ struct repeat_row {
 struct repeats {
     struct repeat_row *rows;                       /* open addressing, exact */
     size_t cap, used;
+    unsigned rebuilds;
     struct repeat_row reads[GATE_REPEATS_READ_MAX];
 };
 
@@ -63,22 +64,31 @@ static bool repeat_old(const struct repeat_row *row, uint64_t now_ms)
     return row->since_ms + 2 * GATE_REPEAT_MS < now_ms;
 }
 
-/* Leaves the old ones out; doubles when more than half of what stays would fill the table. At the bound the oldest half of the
- * time goes first, so that counting stays exact for the newest. */
+/* Leaves the old ones out; doubles when more than half of what stays would fill the table. At the bound the older half of the time
+ * that is in the table goes, or, if all came at once, a random half: counting stays exact for the newest, and the next rebuild is far away. */
 static void repeat_rebuild(struct repeats *r, uint64_t now_ms)
 {
     size_t live = 0;
-    for (size_t i = 0; i < r->cap; i++) live += r->rows[i].since_ms && !repeat_old(&r->rows[i], now_ms);
+    uint64_t oldest = now_ms;
+    for (size_t i = 0; i < r->cap; i++) {
+        if (!r->rows[i].since_ms || repeat_old(&r->rows[i], now_ms)) continue;
+        live++;
+        oldest = MIN(oldest, r->rows[i].since_ms);
+    }
     size_t cap = r->cap;
     while (cap < GATE_REPEATS_MAX && live * 4 > cap) cap *= 2;
-    uint64_t not_before = live * 4 > cap * 2 ? now_ms - GATE_REPEAT_MS / 2 : 0;
+    uint64_t not_before = live * 2 > cap ? oldest + (now_ms - oldest) / 2 : 0;
+    size_t newer = 0;
+    for (size_t i = 0; i < r->cap; i++) newer += r->rows[i].since_ms && r->rows[i].since_ms >= not_before;
+    bool halve = not_before && newer * 2 > cap;
+    unsigned bit = r->rebuilds++ % (8 * ID_BYTES);   /* another one each time, or the same half would stay for ever */
     struct repeat_row *rows = calloc(cap, sizeof *rows);
     if (!rows) return;                             /* memory is short: go on with the crowded table */
     size_t used = 0;
     for (size_t i = 0; i < r->cap; i++) {
         struct repeat_row *old = &r->rows[i];
         if (!old->since_ms || repeat_old(old, now_ms) || old->since_ms < not_before) continue;
-        if (used * 4 > cap * 3) break;
+        if (halve && (old->name[bit / 8] >> bit % 8 & 1)) continue;   /* not by its place: what stays must stay spread */
         *repeat_find(rows, cap, old->name) = *old;
         used++;
     }
