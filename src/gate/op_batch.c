@@ -295,8 +295,8 @@ static void item_found(struct keeper_ask *a, const struct wire_found *m)
 {
     struct item *x = a->ctx;
     struct batch *b = x->batch;
-    if (m) x->code = item_look(b, x, m);
-    else b->failed = true;
+    if (!m) b->failed = true;
+    else if (x->code == S3E_NONE) x->code = item_look(b, x, m);     /* refused already: a version that is not there */
     if (--b->finding) return;
     if (b->failed) request_fail_code(b->r, S3E_ServiceUnavailable, NULL);
     else batch_record(b);
@@ -404,6 +404,9 @@ static enum s3_error batch_items(struct batch *b)
         list_init(&x->hold.node);
         x->slot = recent_slot(b->r->gate->recent, b->r->bucket->id, x->key);
         x->twin = i > 0 && slice_eq(x->key, b->items[i - 1].key);
+        /* A key named twice has one outcome: it must have been asked for in one way. */
+        const struct item *y = x->twin ? &b->items[i - 1] : x;
+        if (x->twin && (x->etag.p || y->etag.p || x->code != y->code)) return S3E_InvalidRequest;
     }
     return S3E_NONE;
 }

@@ -100,6 +100,7 @@ static enum s3_error delete_guards(struct gate_request *r, struct entry *e, uint
     struct s3_conditions c;
     const char *condition = NULL;
     struct entry_place place = {.tenant = r->tenant->id, .bucket = r->bucket->id, .key = r->name.key};
+    if (request_header(r, "x-amz-if-match-size").p || request_header(r, "x-amz-if-match-last-modified-time").p) return S3E_NotImplemented;
     s3_conditions_of(r->headers, r->header_count, &c);
     if (!s3_conditions_any(&c)) return S3E_NONE;
     if (ver != UINT64_MAX && entry_open_facts(r->gate->crypto, &r->bucket->key, &place, e->facts_sealed, e->index, e->row_count, &e->facts, NULL) != ERR_OK)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests that are well formed and ask for more, or otherwise, than this version gives: said plainly, never passed over; and listings
 of odd names, page by page, against a model of a few lines."""
+import base64
+import hashlib
 import random
 import re
 import urllib.parse
@@ -105,6 +107,33 @@ def test_clients_that_do_not_know_the_region_yet_learn_it(case):
         if a.element("Region") != s.info["region"]:
             wrong.append(f"{method} {target}: no Region")
     expect(wrong, "by host", c.call("GET", "/?location", region="us-east-1", host="bucket.s3.test"), 200)
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_delete_never_takes_more_than_it_names(case):
+    """A version that is not there, a condition that does not hold or is not looked at: the object stays, and the answer says so."""
+    s = case.store()
+    c, wrong = Caller(s), []
+    c.call("PUT", "/bucket")
+    c.call("PUT", "/bucket/d", body=b"x")
+
+    def batch(*objects):
+        body = ("<Delete>" + "".join(f"<Object><Key>d</Key>{x}</Object>" for x in objects) + "</Delete>").encode()
+        return c.call("POST", "/bucket?delete", [["Content-MD5", base64.b64encode(hashlib.md5(body).digest()).decode()]], body=body)
+
+    stays = (("version", batch("<VersionId>abc</VersionId>"), 200, "NoSuchVersion"), ("two versions", batch("<VersionId>a</VersionId>", "<VersionId>b</VersionId>"), 200, "NoSuchVersion"),
+             ("ETag", batch('<ETag>"no"</ETag>'), 200, "PreconditionFailed"), ("size", batch("<Size>7</Size>"), 501, "NotImplemented"),
+             ("time", batch("<LastModifiedTime>Mon, 01 Jan 2001 00:00:00 GMT</LastModifiedTime>"), 501, "NotImplemented"),
+             ("twice", batch("<VersionId>a</VersionId>", ""), 400, "InvalidRequest"), ("twice, one with an ETag", batch('<ETag>"no"</ETag>', ""), 400, "InvalidRequest"),
+             ("alone, version", c.call("DELETE", "/bucket/d?versionId=abc"), 501, "NotImplemented"),
+             ("alone, size", c.call("DELETE", "/bucket/d", [["x-amz-if-match-size", "7"]]), 501, "NotImplemented"))
+    for what, answer, status, code in stays:
+        expect(wrong, what, answer, status, code)
+        if b"<Deleted>" in answer.body:
+            wrong.append(f"{what}: it says Deleted")
+    expect(wrong, "it is still there", c.call("GET", "/bucket/d"), 200)
+    expect(wrong, "plain, twice", batch("", "<VersionId>null</VersionId>"), 200)
+    expect(wrong, "now it is gone", c.call("GET", "/bucket/d"), 404)
     assert not wrong, "\n".join(wrong)
 
 

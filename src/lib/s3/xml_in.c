@@ -11,7 +11,7 @@
 
 #define S3_XML_MAGIC 0x53335831u
 
-enum node { N_NONE, N_ROOT, N_LOCATION, N_QUIET, N_OBJECT, N_KEY, N_VERSION, N_ETAG, N_SKIP };
+enum node { N_NONE, N_ROOT, N_LOCATION, N_QUIET, N_OBJECT, N_KEY, N_VERSION, N_ETAG, N_UNKEPT };
 
 static const struct {
     enum s3_xml_kind kind;
@@ -28,8 +28,8 @@ static const struct {
     {S3_XML_DELETE, N_OBJECT, "Key", N_KEY, true},
     {S3_XML_DELETE, N_OBJECT, "VersionId", N_VERSION, true},
     {S3_XML_DELETE, N_OBJECT, "ETag", N_ETAG, true},
-    {S3_XML_DELETE, N_OBJECT, "LastModifiedTime", N_SKIP, true},
-    {S3_XML_DELETE, N_OBJECT, "Size", N_SKIP, true},
+    {S3_XML_DELETE, N_OBJECT, "LastModifiedTime", N_UNKEPT, true},
+    {S3_XML_DELETE, N_OBJECT, "Size", N_UNKEPT, true},
 };
 
 struct span {
@@ -58,11 +58,13 @@ struct s3_xml {
     struct s3_delete_key *keys;
 };
 
-static void refuse(struct s3_xml *x)
+static void stop(struct s3_xml *x, enum s3_error e)
 {
-    x->error = S3E_MalformedXML;
+    x->error = e;
     XML_StopParser(x->parser, XML_FALSE);
 }
+
+static void refuse(struct s3_xml *x) { stop(x, S3E_MalformedXML); }
 
 static void XMLCALL on_doctype(void *user, const XML_Char *name, const XML_Char *sysid, const XML_Char *pubid, int internal)
 {
@@ -81,6 +83,10 @@ static void XMLCALL on_start(void *user, const XML_Char *name, const XML_Char **
         if (grammar[i].kind != x->kind || grammar[i].parent != parent) continue;
         if (strcmp(grammar[i].name, colon ? colon + 1 : name) != 0) continue;
         if (x->depth == XML_DEPTH_MAX) break;
+        if (grammar[i].node == N_UNKEPT) {         /* a condition that would not be looked at must not delete */
+            stop(x, S3E_NotImplemented);
+            return;
+        }
         x->stack[x->depth].node = grammar[i].node;
         x->stack[x->depth++].text = grammar[i].text;
         x->text_start = x->text.n;
@@ -106,7 +112,7 @@ static struct span *home_of(struct s3_xml *x, enum node node)
     case N_NONE:
     case N_ROOT:
     case N_OBJECT:
-    case N_SKIP: break;
+    case N_UNKEPT: break;
     }
     return NULL;
 }
@@ -194,7 +200,8 @@ enum s3_error s3_xml_feed(struct s3_xml *x, struct slice piece)
     if (piece.n > x->size_max - x->size) return x->error = S3E_MalformedXML;
     x->size += piece.n;
     /* size_max is far below INT_MAX */
-    if (XML_Parse(x->parser, (const char *)piece.p, (int)piece.n, XML_FALSE) != XML_STATUS_OK) x->error = S3E_MalformedXML;
+    bool parsed = XML_Parse(x->parser, (const char *)piece.p, (int)piece.n, XML_FALSE) == XML_STATUS_OK;
+    if (!parsed && x->error == S3E_NONE) x->error = S3E_MalformedXML;              /* else stopped by us, and why is known */
     return x->error;
 }
 

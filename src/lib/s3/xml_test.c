@@ -131,7 +131,7 @@ static void a_delete_document_is_read_in_every_cut_and_never_when_truncated(void
 {
     (void)state;
     struct slice doc = SLICE_LIT("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\n"
-                                 " <Object><Key>a&amp;b&#xFC;</Key></Object><Object><Key> </Key><VersionId>null</VersionId><ETag>\"e\"</ETag><Size>5</Size></Object>"
+                                 " <Object><Key>a&amp;b&#xFC;</Key></Object><Object><Key> </Key><VersionId>null</VersionId><ETag>\"e\"</ETag></Object>"
                                  "<Quiet>true</Quiet></Delete>");
     struct s3_xml *x;
     struct s3_delete_list list;
@@ -148,6 +148,19 @@ static void a_delete_document_is_read_in_every_cut_and_never_when_truncated(void
     }
     for (size_t n = 0; n < doc.n; n++) {
         check_s3(read_delete(slice_of(doc.p, n), 1000, &x, &list), S3E_MalformedXML);
+        s3_xml_free(x);
+    }
+}
+
+static void a_condition_that_is_not_looked_at_is_refused(void **state)
+{
+    (void)state;
+    static const char *const docs[] = {"<Delete><Object><Key>a</Key><Size>5</Size></Object></Delete>",
+                                       "<Delete><Object><LastModifiedTime>x</LastModifiedTime><Key>a</Key></Object></Delete>"};
+    for (size_t i = 0; i < ARRAY_LEN(docs); i++) {
+        struct s3_xml *x;
+        struct s3_delete_list list;
+        check_s3(read_delete(slice_str(docs[i]), 1, &x, &list), S3E_NotImplemented);
         s3_xml_free(x);
     }
 }
@@ -247,6 +260,7 @@ int main(void)
         cmocka_unit_test(a_listing_is_written_row_by_row),
         cmocka_unit_test(small_documents_are_written),
         cmocka_unit_test(a_delete_document_is_read_in_every_cut_and_never_when_truncated),
+        cmocka_unit_test(a_condition_that_is_not_looked_at_is_refused),
         cmocka_unit_test(malformed_delete_documents_are_refused),
         cmocka_unit_test(bounds_of_xml_hold),
         cmocka_unit_test(a_bucket_configuration_names_its_region),
