@@ -29,7 +29,7 @@ demo: build
 	@sh dev/target.sh demo tests/demo.py
 
 status:
-	@python3 dev/status.py
+	@/usr/bin/python3 dev/status.py
 
 model: deps-test
 	@sh dev/target.sh model tests/model/run.py

@@ -6,15 +6,15 @@
 cd "$(dirname "$0")/.." || exit 1
 
 lint() {
-    python3 dev/tidy.py --strict || return 1
-    python3 dev/gen_wire_md.py --check || return 1
+    /usr/bin/python3 dev/tidy.py --strict || return 1
+    /usr/bin/python3 dev/gen_wire_md.py --check || return 1
     for script in dev/*.sh .ci/run; do sh -n "$script" || return 1; done
-    find dev tests bench -name '*.py' -not -path '*/node_modules/*' -print0 | xargs -0 -r python3 -m py_compile
+    find dev tests bench -name '*.py' -not -path '*/node_modules/*' -print0 | xargs -0 -r /usr/bin/python3 -m py_compile
 }
 
 case $1 in
 lint) lint ;;
-fast) lint && python3 dev/test_all.py --only unit,corpus,dev ;;
+fast) lint && /usr/bin/python3 dev/test_all.py --only unit,corpus,dev ;;
 full)
     lint && sh dev/test.sh || exit 1
     sh dev/build.sh build-sanitize -Dsanitize=true -Dbreaks=true -Dfuzz=true || exit 1

@@ -9,7 +9,7 @@ umask 077
 if [ ! -e "$dir/format" ]; then
     made=$(build/tillit init "$dir" --tenant demo --json) || exit $?
     mkdir -p "$dir/demo"
-    printf '%s' "$made" | python3 -c '
+    printf '%s' "$made" | /usr/bin/python3 -c '
 import json, sys
 made = json.load(sys.stdin)
 print("[default]")
@@ -28,7 +28,7 @@ rm -f "$dir/run/endpoints.json"
         kill -0 $$ 2>/dev/null || exit
         sleep 0.1
     done
-    python3 - "$dir/run/endpoints.json" "$credentials" <<'END'
+    /usr/bin/python3 - "$dir/run/endpoints.json" "$credentials" <<'END'
 import json, os, re, sys
 made = json.load(open(sys.argv[1]))
 keys = dict(re.findall(r"(?m)^(aws_\w+) = (\S+)$", open(sys.argv[2]).read())) if os.path.exists(sys.argv[2]) else {}

@@ -9,6 +9,6 @@ if [ ! -f "$script" ]; then
     exit 2
 fi
 case $script in
-*.py) exec python3 "$script" "$@" ;;
+*.py) exec /usr/bin/python3 "$script" "$@" ;;
 *) exec sh "$script" "$@" ;;
 esac

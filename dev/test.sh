@@ -6,4 +6,4 @@ if ! sh dev/build.sh build || ! sh dev/build.sh build-test -Dbreaks=true -Dfuzz=
     echo "0 passed, 1 failed"
     exit 1
 fi
-exec python3 dev/test_all.py "$@"
+exec /usr/bin/python3 dev/test_all.py "$@"

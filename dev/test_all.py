@@ -83,14 +83,14 @@ def run_meson_tests(total, build, suites):
 
 def run_dev_checks(total, build):
     checks = {
-        "tidy": ["python3", "dev/tidy.py", "--strict", "--build", str(build)],
-        "docs/spec/wire.md is current": ["python3", "dev/gen_wire_md.py", "--check"],
+        "tidy": ["/usr/bin/python3", "dev/tidy.py", "--strict", "--build", str(build)],
+        "docs/spec/wire.md is current": ["/usr/bin/python3", "dev/gen_wire_md.py", "--check"],
     }
     for name, command in checks.items():
         code, out, err = run(command, UNIT_TIMEOUT_S)
         total.add(name, "passed" if code == 0 else "failed", out + err)
     for script in sorted((ROOT / "dev").glob("*_test.py")):
-        code, out, err = run(["python3", "-m", "unittest", "-v", script.stem], UNIT_TIMEOUT_S, env={**os.environ, "PYTHONPATH": "dev"})
+        code, out, err = run(["/usr/bin/python3", "-m", "unittest", "-v", script.stem], UNIT_TIMEOUT_S, env={**os.environ, "PYTHONPATH": "dev"})
         cases = re.findall(r"^(\w+) \(.*?\)(?:\n.*?)? \.\.\. (ok|FAIL|ERROR|skipped)", err, re.M)
         for name, result in cases:
             total.add(f"{script.stem}: {name}", {"ok": "passed", "skipped": "skipped"}.get(result, "failed"), err)
@@ -106,7 +106,7 @@ def run_python_tests(total, build):
     result_file.unlink(missing_ok=True)
     # Its output goes to the screen as it comes: these tests are slow enough that one wants to see them move.
     try:
-        code = subprocess.run(["python3", str(script), "--build", str(build)], cwd=ROOT, timeout=PYTHON_TIMEOUT_S).returncode
+        code = subprocess.run(["/usr/bin/python3", str(script), "--build", str(build)], cwd=ROOT, timeout=PYTHON_TIMEOUT_S).returncode
     except subprocess.TimeoutExpired:
         code = -1
     if not result_file.exists():
