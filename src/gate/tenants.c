@@ -104,7 +104,7 @@ enum err tenants_keys_open(struct gate *g, uint8_t wal_key[32], struct buf *why)
     enum err e = keyring_open(&g->provider_keyring, path, provider_record, g);
     if (e == ERR_OK && g->provider_key.n == 0) e = ERR_CORRUPT;
     if (e == ERR_MISSING) buf_printf(why, "%s is missing; `tillit init DIR --tenant NAME` makes a new store, a backup brings an old one back", path);
-    else if (e == ERR_CORRUPT) buf_printf(why, "%s does not open under this root key: it is another store's root key, or the file was changed", path);
+    else if (e == ERR_CORRUPT) buf_printf(why, "%s does not open under this root key: it is another store's root key, or one of the two was changed; put the original back", path);
     else if (e != ERR_OK) buf_printf(why, "%s: %s", path, err_text(e));
     TRY(e);
     return derive_fixed(g, &g->provider_key, KEYS_LABEL_WAL, (struct slice){0}, wal_key, 32);
@@ -399,7 +399,7 @@ static enum err keyrings_open(struct gate *g, struct buf *why)
     return e;
 }
 
-enum err tenants_open(struct gate *g, struct buf *why)
+static enum err logs_and_keys_open(struct gate *g, struct buf *why)
 {
     g->tenants = map_new(TENANTS_MAX);
     g->keys = map_new(TENANTS_MAX * 16);
@@ -410,13 +410,23 @@ enum err tenants_open(struct gate *g, struct buf *why)
     TRY(keyrings_open(g, why));
     enum err e = fold(g->provider, provider_each, g);
     if (e != ERR_OK) {
-        buf_printf(why, "the provider log cannot be folded (%s); a tenant's keys below gate/keys may be missing: put them back from a backup", err_text(e));
+        buf_printf(why, "the provider log cannot be folded (%s); gate/logs, gate/openings and gate/keys do not belong together, or were changed; put back one copy of all three", err_text(e));
         return e;
     }
     for (size_t i = 0; i < g->tenant_count && e == ERR_OK; i++) {
         e = tenants_logs_open(g, g->tenant_list[i]);
         if (e != ERR_OK) buf_printf(why, "a tenant's control log cannot be folded (%s): gate/logs, gate/openings and gate/keys do not belong together, or were changed; put back one copy of all three", err_text(e));
     }
+    return e;
+}
+
+enum err tenants_open(struct gate *g, struct buf *why)
+{
+    enum err e = logs_and_keys_open(g, why);
+    if (e == ERR_OK || why->n > 0) return e;
+    struct slice more = logbook_why(g->logbook);
+    if (more.n) buf_put_slice(why, more);
+    else buf_printf(why, "gate/logs and gate/openings: %s; put back gate/wal, gate/logs and gate/openings, all from one backup", err_text(e));
     return e;
 }
 

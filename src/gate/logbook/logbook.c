@@ -301,7 +301,8 @@ static enum err log_adopt(struct logbook *lb, struct gate_log *l, struct buf *wh
     uint8_t root[HASH_BYTES];
     ledger_frontier_root(&lb->hash, &f, root);
     if (f.size != l->found.size || memcmp(root, l->found.root, HASH_BYTES) != 0) {
-        if (why != NULL) buf_printf(why, "log %s: flat files and WAL give different heads of size %llu", l->name, (unsigned long long)f.size);
+        if (why != NULL) buf_printf(why, "log %s: flat files and WAL give different heads of size %llu; restore wal/, logs/%s and openings/%s from one backup", l->name,
+                                   (unsigned long long)f.size, l->id_text, l->id_text);
         return ERR_CORRUPT;
     }
     /* The committer may be writing a row of it right now: same size and root, but another struct. */
