@@ -18,7 +18,7 @@
 
 enum keyring_type { KEYRING_TENANT = 1, KEYRING_BUCKET = 2, KEYRING_SECRET = 3 };
 #define KEYRING_RECORD_BYTES_MAX 512
-#define KEYRING_FILE_BYTES_MAX (16 * 1024 * 1024)
+#define KEYRING_FILE_BYTES_MAX (128 * 1024 * 1024)          /* a million buckets */
 
 struct keyring {
     int fd;

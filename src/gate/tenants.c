@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define TENANT_PATH_MAX 1200
+#define BUCKETS_EVER_MAX 1000000       /* made in a tenant's life, deleted ones included */
 #define EPOCH_NOW 1                    /* the root's epoch; grows when rotation exists */
 
 void tenants_keys_path(const struct gate *g, const char *name, char *out, size_t out_n)
@@ -154,7 +155,7 @@ struct gate_tenant *tenants_new(const uint8_t id[ID_BYTES])
     t->keyring.fd = -1;
     t->buckets = map_new(S3_BUCKETS_PER_TENANT_MAX);
     /* Deleted buckets keep their key: what lies in the grave is restored with it. */
-    t->bucket_ids = map_new(S3_BUCKETS_PER_TENANT_MAX * 2);
+    t->bucket_ids = map_new(BUCKETS_EVER_MAX);
     ASSERT(t->buckets && t->bucket_ids);
     return t;
 }
