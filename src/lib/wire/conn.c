@@ -147,8 +147,9 @@ static void conn_dispatch(struct wire_conn *c) {
 }
 
 /* One recv; false when there is nothing more to read now. `in` has room for one frame of the longest, so a full one
- * always holds a whole frame and reading goes on. */
-static bool conn_read(struct wire_conn *c) {
+ * always holds a whole frame and reading goes on. *drained: it took less than it had room for, so another would find nothing. */
+static bool conn_read(struct wire_conn *c, bool *drained) {
+    *drained = false;
     if (c->in.max - c->in.n == 0) return false;
     size_t room = MIN(MAX(c->in.cap - c->in.n, (size_t)CONN_READ_BYTES_MIN), c->in.max - c->in.n);
     uint8_t *to = buf_room(&c->in, room);
@@ -159,6 +160,7 @@ static bool conn_read(struct wire_conn *c) {
     ssize_t n = recv(c->watch.fd, to, room, MSG_DONTWAIT);
     if (n > 0) {
         c->in.n += (size_t)n;
+        *drained = (size_t)n < room;
         return true;
     }
     if (n < 0 && errno == EINTR) return true;
@@ -167,16 +169,18 @@ static bool conn_read(struct wire_conn *c) {
     return false;
 }
 
-static void conn_input(struct wire_conn *c, size_t reads_max) {
+static void conn_input(struct wire_conn *c, size_t reads_max, bool to_the_end) {
     if (c->dispatching) return;
     conn_dispatch(c); /* what a pause left behind */
     for (size_t i = 0; i < reads_max && !c->dead && !c->paused; i++) {
-        if (!conn_read(c)) break;
+        bool drained;
+        if (!conn_read(c, &drained)) break;
         conn_dispatch(c);
+        if (drained && !to_the_end) break; /* what comes from here on makes an event of its own */
     }
 }
 
-void wire_conn_pump(struct wire_conn *c) { conn_input(c, WIRE_PUMP_READS_MAX); }
+void wire_conn_pump(struct wire_conn *c) { conn_input(c, WIRE_PUMP_READS_MAX, true); }
 
 void wire_conn_pause(struct wire_conn *c, bool paused) {
     if (c->dead || c->paused == paused) return;
@@ -199,7 +203,7 @@ static void conn_ready(struct loop_fd *w, uint32_t events) {
         return;
     }
     if ((events & (uint32_t)EPOLLOUT) != 0) wire_conn_flush(c);
-    if ((events & (uint32_t)EPOLLIN) != 0 || gone != 0) conn_input(c, WIRE_READS_PER_TURN_MAX);
+    if ((events & (uint32_t)EPOLLIN) != 0 || gone != 0) conn_input(c, WIRE_READS_PER_TURN_MAX, gone != 0);
     conn_tell_drained(c);
 }
 
