@@ -113,7 +113,7 @@ MUST_USE enum err store_packs_open(const char *dir, struct store_packs **out);
 void store_packs_close(struct store_packs *p);
 /* Where appending goes on after a start: what the index says is written in the newest pack; what lies behind is no one's. */
 void store_packs_resume(struct store_packs *p, uint32_t pack, uint64_t end);
-/* Writes data behind the last; durable only after store_packs_sync. Blobs of 16 KiB and more begin and end on 4 KiB so that they
+/* Puts data behind the last; to be read, and durable, only after store_packs_sync. Blobs of 16 KiB and more begin and end on 4 KiB so that they
  * can be punched out; smaller ones on 16 B. *taken is what it occupies (padding included). ERR_FULL, ERR_IO: nothing is used. */
 MUST_USE enum err store_packs_append(struct store_packs *p, struct slice data, uint32_t *pack, uint64_t *off, uint64_t *taken);
 /* fdatasync of what was appended since the last. On failure the bytes are lost for good (the kernel forgets dirty pages): the

@@ -19,6 +19,7 @@
 #define PACK_ALIGN_LARGE 4096u
 #define PACK_PUNCH_BYTES_MIN (16u * 1024)
 #define PACK_FDS 256
+#define PACK_GATHER_BYTES (256u * 1024) /* blobs of one batch are written together */
 
 struct pack_fd {
     uint32_t pack; /* 0: free */
@@ -32,6 +33,9 @@ struct store_packs {
     int grow_fd;
     uint64_t end;
     bool dirty;
+    uint8_t *gather; /* behind the file's written part: what sync or the next large blob writes */
+    size_t gather_n;
+    uint64_t gather_at;
     pthread_mutex_t lock; /* fds */
     struct pack_fd fds[PACK_FDS];
 };
@@ -59,6 +63,7 @@ void store_packs_close(struct store_packs *p) {
         if (p->fds[i].pack != 0) close(p->fds[i].fd);
     if (p->grow_fd >= 0) close(p->grow_fd);
     close(p->dir);
+    free(p->gather);
     pthread_mutex_destroy(&p->lock);
     free(p);
 }
@@ -82,6 +87,7 @@ void store_packs_roll(struct store_packs *p) {
     p->grow = 0;
     p->end = 0;
     p->dirty = false;
+    p->gather_n = 0;
 }
 
 void store_packs_end(const struct store_packs *p, uint32_t *pack, uint64_t *end) {
@@ -122,6 +128,33 @@ static enum err write_all(int fd, struct slice data, uint64_t off) {
     return ERR_OK;
 }
 
+static enum err gather_write(struct store_packs *p) {
+    if (p->gather_n == 0) return ERR_OK;
+    struct slice all = slice_of(p->gather, p->gather_n);
+    p->gather_n = 0; /* a failed write is answered by another pack, never by a second try */
+    return write_all(p->grow_fd, all, p->gather_at);
+}
+
+/* Small blobs wait for their batch's sync: one write for all of them. */
+static enum err gather_put(struct store_packs *p, struct slice data, uint64_t begin) {
+    uint64_t at = p->gather_at + p->gather_n;
+    bool behind = p->gather_n > 0 && begin >= at && begin - at < PACK_ALIGN_LARGE;
+    if (!behind || begin - p->gather_at + data.n > PACK_GATHER_BYTES) {
+        TRY(gather_write(p));
+        if (data.n > PACK_GATHER_BYTES / 4) return write_all(p->grow_fd, data, begin);
+        p->gather_at = at = begin;
+    }
+    if (p->gather == NULL) {
+        p->gather = malloc(PACK_GATHER_BYTES);
+        ASSERT(p->gather != NULL);
+    }
+    if (begin > at) memset(p->gather + p->gather_n, 0, (size_t)(begin - at));
+    p->gather_n = (size_t)(begin - p->gather_at);
+    memcpy(p->gather + p->gather_n, data.p, data.n);
+    p->gather_n += data.n;
+    return ERR_OK;
+}
+
 enum err store_packs_append(struct store_packs *p, struct slice data, uint32_t *pack, uint64_t *off, uint64_t *taken) {
     ASSERT(data.n > 0 && data.n <= BLOB_PACK_BYTES_MAX);
     uint64_t align = data.n >= PACK_PUNCH_BYTES_MIN ? PACK_ALIGN_LARGE : PACK_ALIGN_SMALL;
@@ -135,7 +168,7 @@ enum err store_packs_append(struct store_packs *p, struct slice data, uint32_t *
         TRY(pack_begin(p));
         begin = 0;
     }
-    TRY(write_all(p->grow_fd, data, begin));
+    TRY(gather_put(p, data, begin));
     p->dirty = true;
     *pack = p->grow;
     *off = begin;
@@ -146,6 +179,7 @@ enum err store_packs_append(struct store_packs *p, struct slice data, uint32_t *
 
 enum err store_packs_sync(struct store_packs *p) {
     if (!p->dirty) return ERR_OK;
+    TRY(gather_write(p));
     if (fdatasync(p->grow_fd) != 0) return io_err(errno);
     p->dirty = false;
     return ERR_OK;
