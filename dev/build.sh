@@ -5,6 +5,8 @@ set -e
 cd "$(dirname "$0")/.."
 dir=$1
 shift
+# The product is optimised across rooms: a tenth of the CPU of a GET (docs/results/bench.md).
+[ "$dir" != build ] || set -- -Db_lto=true "$@"
 targets=$(dev/list_fuzz.sh)
 if [ ! -f "$dir/build.ninja" ]; then
     log=$(mktemp)
