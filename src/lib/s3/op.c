@@ -31,6 +31,7 @@ static bool selected(const char *sub, const struct s3_param *p, size_t pn, const
 {
     struct slice rest = slice_str(sub), one;
     if (rest.n == 0) return true;
+    if (pn == 0 && !strchr(sub, ':')) return false;
     while (rest.p) {
         bool found = false;
         rest = slice_cut(rest, '&', &one);
@@ -72,7 +73,8 @@ enum s3_error s3_op_resolve(struct slice method, const struct s3_name *name, con
     if (level == OBJECT && slice_is(method, "PUT") && s3_param_find(p, param_count, "versionId"))
         return s3_fault_set(f, S3E_InvalidArgument, "This operation does not accept a version id");
     for (size_t op = 1; op < S3_OP__COUNT; op++) {
-        if (rows[op].level != level || !slice_is(method, rows[op].method)) continue;
+        if (rows[op].level != level || method.n == 0 || rows[op].method[0] != (char)method.p[0]) continue;
+        if (!slice_is(method, rows[op].method)) continue;
         if (rows[op].sub[0] == 0 && is_foreign_sub(level, p, param_count)) continue;
         if (!selected(rows[op].sub, p, param_count, h, header_count)) continue;
         *out = (enum s3_op)op;
