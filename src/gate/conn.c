@@ -135,6 +135,15 @@ static enum err on_body(struct gate_conn *c, uint64_t id, struct slice payload)
     return ERR_OK;
 }
 
+static enum err on_chunks(struct gate_conn *c, uint64_t id, struct slice payload)
+{
+    struct wire_chunks m;
+    TRY(wire_get_chunks(payload, &m));
+    struct gate_request *r = request_find(c->gate, c, id);
+    if (!r) return ERR_OK;                         /* the ticket lapsed: COMMIT will hear of it */
+    return r->state == REQUEST_TICKET ? op_put_chunks(r, &m) : ERR_INPUT;
+}
+
 static enum err on_commit(struct gate_conn *c, uint64_t id, struct slice payload)
 {
     struct wire_commit m;
@@ -203,6 +212,7 @@ static enum err conn_frame(struct wire_conn *w, uint8_t type, uint64_t id, struc
     case WIRE_HELLO: return ERR_OK;
     case WIRE_ASK: return on_ask(c, id, payload);
     case WIRE_BODY: return on_body(c, id, payload);
+    case WIRE_CHUNKS: return on_chunks(c, id, payload);
     case WIRE_COMMIT: return on_commit(c, id, payload);
     case WIRE_ABORT: return on_abort(c, id, payload);
     case WIRE_LOGREAD: return on_logread(c, id, payload);

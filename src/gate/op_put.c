@@ -133,6 +133,18 @@ static void put_length(struct gate_request *r)
     r->headers[r->header_count++] = (struct s3_header){.name = SLICE_LIT("content-length"), .value = buf_slice(&r->scratch)};
 }
 
+/* The chain of a body in signed chunks begins at the request's own signature. */
+static enum s3_error put_chain(struct gate_request *r)
+{
+    struct request_put *q = &r->u.put;
+    uint8_t seed[HASH_BYTES];
+    if (!q->body.chunk_signed) return S3E_NONE;
+    if (!verified_key(r->verified)) return S3E_InvalidRequest;
+    if (hex_fixed(r->ask.signature, seed, sizeof seed) != ERR_OK) return S3E_InvalidRequest;
+    s3_chain_init(&q->chain, seed, q->body.length, q->body.trailer_signed);
+    return S3E_NONE;
+}
+
 void op_put_begin(struct gate_request *r)
 {
     struct request_put *q = &r->u.put;
@@ -143,6 +155,7 @@ void op_put_begin(struct gate_request *r)
     if (e == S3E_NONE) e = s3_meta_check(r->headers, r->header_count, &r->fault);
     if (e == S3E_NONE && !q->body.length_known) e = S3E_MissingContentLength;
     if (e == S3E_NONE && q->body.length > S3_PUT_BYTES_MAX) e = S3E_EntityTooLarge;
+    if (e == S3E_NONE) e = put_chain(r);
     if (e != S3E_NONE) {
         if (r->fault.code == S3E_NONE) s3_fault_set(&r->fault, e, NULL);
         step_refuse(r);
@@ -160,6 +173,19 @@ void op_put_sweep(struct gate *g)
         if (now - r->u.put.ticket_ms < TICKET_MS) break;
         request_fail_code(r, S3E_RequestTimeout, NULL);
     }
+}
+
+/* chunks ---------------------------------------------------------------------------------------------------------------------- */
+
+/* A wrong one ends the ticket's use at once; the answer waits for COMMIT, so that a ticket has one answer whatever is under way. */
+enum err op_put_chunks(struct gate_request *r, const struct wire_chunks *m)
+{
+    struct request_put *q = &r->u.put;
+    if (!q->body.chunk_signed || m->rows.n % WIRE_CHUNK_ROW_BYTES != 0) return ERR_INPUT;
+    if (m->trailer.n != (m->last && q->body.trailer_signed ? WIRE_CHUNK_ROW_BYTES : 0)) return ERR_INPUT;
+    if (!q->chain.broken) step_verify_chunks(r, &q->chain, m->rows, m->trailer);
+    if (m->last && !q->chain.ended) q->chain.broken = true;
+    return ERR_OK;
 }
 
 /* commit ---------------------------------------------------------------------------------------------------------------------- */
@@ -348,7 +374,9 @@ void op_put_commit(struct gate_request *r, const struct wire_commit *m)
     enum s3_error code = S3E_NONE;
     q->size = m->size;
     q->cipher_size = m->cipher_size;
-    if (m->size > S3_PUT_BYTES_MAX || m->size != q->body.length || frame_cipher_size(m->size) != m->cipher_size) code = S3E_IncompleteBody;
+    bool proven = !q->body.chunk_signed || s3_chain_whole(&q->chain) || BREAK("chunk-chain-unchecked");   /* LAW-3 */
+    if (!proven) code = q->chain.broken ? S3E_SignatureDoesNotMatch : S3E_IncompleteBody;
+    else if (m->size > S3_PUT_BYTES_MAX || m->size != q->body.length || frame_cipher_size(m->size) != m->cipher_size) code = S3E_IncompleteBody;
     else if (!put_sums(q, m->sums) || (signed_digest && !q->has_sha256)) code = S3E_InternalError;
     else
         code = s3_body_compare(&q->body, q->md5, q->sum, q->has_sha256 ? q->sha256 : NULL,

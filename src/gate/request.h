@@ -39,6 +39,7 @@ struct request_get {
 };
 struct request_put {
     struct s3_body body;
+    struct s3_chain chain;                         /* of signed chunks */
     uint8_t blob[ID_BYTES];
     struct secret key;                             /* locked memory, wiped in request_end() */
     uint64_t size, cipher_size;
@@ -154,6 +155,7 @@ MUST_USE bool request_may_record(struct gate_request *r, bool writes);
 void op_get_begin(struct gate_request *r);         /* GetObject, HeadObject */
 void op_put_begin(struct gate_request *r);
 void op_put_sweep(struct gate *g);                 /* tickets not committed for TICKET_MS */
+MUST_USE enum err op_put_chunks(struct gate_request *r, const struct wire_chunks *m);   /* INPUT: none are due, or not so */
 void op_put_commit(struct gate_request *r, const struct wire_commit *m);
 void op_list_begin(struct gate_request *r);        /* v1 and v2 */
 void op_list_settled(struct gate *g, struct gate_tenant *t);   /* a write of the tenant is done or voided: rule 9 */

@@ -54,6 +54,10 @@ const struct gate_key *verified_key(const struct verified *v);   /* NULL: anonym
 uint32_t verified_repeats(const struct verified *v);             /* times this signature was seen, this one included */
 
 enum policy_auth verified_auth(const struct verified *v);
+/* Chunks that came under the request's signature, in order (chunk rows list of the wire), and its trailer's row or nothing. What is
+ * wrong with them stays in *c. */
+struct s3_chain;
+void step_verify_chunks(struct gate_request *r, struct s3_chain *c, struct slice rows, struct slice trailer);
 
 /* step_decide.c -------------------------------------------------------------------------------------------------------- */
 

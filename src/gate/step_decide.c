@@ -36,6 +36,8 @@ enum policy_body request_body(const struct gate_request *r)
     switch (r->s3.payload) {
     case S3_PAYLOAD_SHA256: return POLICY_BODY_SHA256;
     case S3_PAYLOAD_UNSIGNED: return POLICY_BODY_UNS;
+    case S3_PAYLOAD_STREAM_SIGNED:
+    case S3_PAYLOAD_STREAM_SIGNED_TRAILER: return r->op == S3_OP_PutObject ? POLICY_BODY_CHUNK : POLICY_BODY_UNST;   /* nobody else checks */
     default: return POLICY_BODY_UNST;
     }
 }

@@ -196,6 +196,27 @@ static const struct verified *verify_signed(struct gate_request *r, struct slice
     return verified_make(r, r->ask.auth == WIRE_AUTH_QUERY ? POLICY_AUTH_QRY : POLICY_AUTH_HDR, t, k, repeats);
 }
 
+void step_verify_chunks(struct gate_request *r, struct s3_chain *c, struct slice rows, struct slice trailer)
+{
+    struct gate_key *k = r->verified->key;
+    struct s3_fault fault = {0};
+    struct s3_auth a;
+    ASSERT(r->verified->magic == VERIFIED_MAGIC && k);       /* anonymous bodies have no chain */
+    enum s3_error e = s3_auth_gate((enum s3_auth_kind)r->ask.auth, r->ask.credential, r->ask.signature, &r->s3, &a, &fault);
+    if (e != S3E_NONE || signing_key(k, &a) != ERR_OK) {
+        c->broken = true;
+        return;
+    }
+    struct reader in = reader_of(rows);
+    while (e == S3E_NONE && reader_left(&in) > 0) {
+        struct slice digest = reader_slice(&in, HASH_BYTES), signature = reader_slice(&in, HASH_BYTES);
+        if (in.bad) c->broken = true;
+        e = in.bad ? S3E_InvalidRequest : s3_chain_chunk(c, k->cached, &a, digest.p, signature.p);
+    }
+    if (e == S3E_NONE && trailer.n == WIRE_CHUNK_ROW_BYTES) e = s3_chain_trailer(c, k->cached, &a, trailer.p, trailer.p + HASH_BYTES);
+    ASSERT(e == S3E_NONE || c->broken);
+}
+
 const struct verified *step_verify(struct gate_request *r, struct slice service)
 {
     r->fault.code = S3E_NONE;

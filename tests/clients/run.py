@@ -91,8 +91,7 @@ def write(rows):
              "Written by `make clients` (tests/clients/run.py): each client's journey against the product build, asserted by the journey itself; the numbers are the",
              f"requests that the access and control logs recorded as allowed. Debian {open('/etc/debian_version').read().strip()}, {platform.machine()},",
              f"{time.strftime('%Y-%m-%d')}, Tillit {subprocess.run(['sh', os.path.join(ROOT, 'dev', 'version.sh')], capture_output=True, text=True, cwd=ROOT).stdout.strip()}.", "",
-             "A dash: the journey did not ask for it. Not in this version, for any client: multipart, copies, versions, tagging, POST forms, and bodies whose chunks are",
-             "signed one by one (`STREAMING-AWS4-HMAC-SHA256-PAYLOAD`, which some clients send over http; the same clients work over https).", "",
+             "A dash: the journey did not ask for it. Not in this version, for any client: multipart, copies, versions, tagging, POST forms.", "",
              "| client | over | " + " | ".join(acts) + " |", "| --- | --- |" + " ---: |" * len(acts)]
     for (client, transport), counts in rows.items():
         lines.append(f"| {client} | {transport} | " + " | ".join(str(counts.get(a, "-")) for a in acts) + " |")

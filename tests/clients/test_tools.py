@@ -119,18 +119,25 @@ def test_s3cmd_puts_gets_and_deletes(case):
 
 @limit(180)
 def test_restic_backs_up_and_restores(case):
-    """restic over https: init, backup, check --read-data, restore, forget --prune."""
+    """restic over http (its bodies in signed chunks) and https: init, backup, check --read-data, restore, forget --prune."""
     s, top = case.store(), tree(case)
-    restic = program("restic")
-    env = {"RESTIC_PASSWORD": "correct horse", "RESTIC_REPOSITORY": f"s3:{s.endpoints['s3_tls']}/restic-repository", "RESTIC_CACHE_DIR": case.path("cache"),
-           "AWS_DEFAULT_REGION": s.info["region"]}
     ca = ["--cacert", s.info["ca_cert"]]
+    for scheme, url, more in (("http", s.endpoints["s3"], []), ("https", s.endpoints["s3_tls"], ca)):
+        restic_journey(s, case, top, f"restic-{scheme}", url, more)
+    written = [r["body"] for r in s.log_records() if r.get("w") and r["act"] == "PutObject" and r["bucket"] == "restic-http"]
+    assert written and set(written) == {"chunk"}, written
+
+
+def restic_journey(s, case, top, bucket, url, ca):
+    restic = program("restic")
+    env = {"RESTIC_PASSWORD": "correct horse", "RESTIC_REPOSITORY": f"s3:{url}/{bucket}", "RESTIC_CACHE_DIR": case.path(f"cache-{bucket}"),
+           "AWS_DEFAULT_REGION": s.info["region"]}
     # Packs above 16 MiB are sent in parts; restic 0.14 makes packs of 16 MiB at most unless told otherwise, and ours here are smaller.
     run(s, restic, *ca, "init", **env)
     run(s, restic, *ca, "backup", top, **env)
     run(s, restic, *ca, "check", "--read-data", **env)
-    back = case.path("restored")
+    back = case.path(f"restored-{bucket}")
     run(s, restic, *ca, "restore", "latest", "--target", back, **env)
     assert not same(top, back + top)
     run(s, restic, *ca, "forget", "--keep-last", "1", "--prune", **env)
-    recorded(s, "restic-repository", "CreateBucket", "PutObject", "HeadObject", "GetObject", "DeleteObject")
+    recorded(s, bucket, "CreateBucket", "PutObject", "HeadObject", "GetObject", "DeleteObject")

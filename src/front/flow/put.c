@@ -3,7 +3,7 @@
  * Role: seals straight into STAGE frames; at most FLOW_CHUNKS_MAX of them wait here and STAGE_CREDIT_BYTES at the keeper.
  * Trusts: the ticket. Distrusts: the body's framing, length and every digest stated about it: all are compared before the
  * last STAGE, so that a wrong body is never sealed, let alone committed.
- * Law: 1 (no body is read, and no 100 sent, before the ticket). Spec: docs/spec/wire.md TICKET, STAGE, COMMIT; frame.md.
+ * Law: 1 (no body is read, and no 100 sent, before the ticket). Spec: docs/spec/wire.md TICKET, STAGE, CHUNKS, COMMIT; frame.md.
  */
 #include "flow/flow_in.h"
 
@@ -19,6 +19,7 @@ struct flow_put {
     bool sums_open;
     struct s3_body body;
     struct s3_chunked chunked;
+    struct buf chunk_rows;                         /* signed chunks that the gate has not been told of: FLOW_CHUNK_ROWS at most */
     char sha256_hex[2 * HASH_BYTES];
     bool sha256_given;
     uint8_t blob[ID_BYTES];
@@ -71,6 +72,8 @@ void flow_put_end(struct flow *f)
     for (struct flow_chunk *c = f->w->keeper.out.first; c && p->chunks_out; c = c->next)
         if (c->owner == f) c->owner = NULL, p->chunks_out--;
     if (p->sums_open) s3_sums_done(&p->sums);
+    s3_chunked_done(&p->chunked);
+    buf_done(&p->chunk_rows);
     struct frame_sealer sealer = p->sealer;        /* its contexts are kept; its key is of no use any more */
     wipe(sealer.blob_key, sizeof sealer.blob_key);
     memset(p, 0, sizeof *p);
@@ -111,7 +114,6 @@ static enum s3_error read_body_headers(const struct flow_request *q, enum s3_aut
     *sha256 = payload == S3_PAYLOAD_SHA256 && auth != S3_AUTH_NONE ? v : slice_of(NULL, 0);
     if ((e = s3_body_read(q->headers, q->header_count, payload, body, fault)) != S3E_NONE) return e;
     if (body->chunk_signed && auth == S3_AUTH_NONE) return S3E_InvalidRequest;
-    if (body->chunk_signed) return S3E_NotImplemented;
     return body->length_known ? S3E_NONE : S3E_MissingContentLength;
 }
 
@@ -140,6 +142,7 @@ static enum s3_error begin(struct flow *f, const struct wire_ticket *m)
     if (sha256.n) memcpy(p->sha256_hex, sha256.p, sizeof p->sha256_hex);
     p->sha256_given = sha256.n > 0;
     if (p->body.chunked) s3_chunked_init(&p->chunked, &p->body);
+    buf_init(&p->chunk_rows, FLOW_CHUNK_ROWS * WIRE_CHUNK_ROW_BYTES);
     uint32_t want = (m->sums & ((1u << S3_SUM__COUNT) - 2u)) | S3_SUM_BIT(S3_SUM_MD5) | S3_SUM_BIT(p->body.sum);
     if (p->sha256_given) want |= S3_SUM_BIT(S3_SUM_SHA256);
     enum err err = s3_sums_init(&p->sums, want);
@@ -226,6 +229,37 @@ static enum s3_error seal(struct flow *f, struct slice data)
     return S3E_NONE;
 }
 
+/* Chunks' digests and signatures go to the gate, which has the key (LAW-3). What it thinks of them it says when it answers COMMIT. */
+static enum s3_error tell_chunks(struct flow *f, bool last)
+{
+    struct flow_put *p = f->put;
+    uint8_t trailer[WIRE_CHUNK_ROW_BYTES];
+    struct wire_chunks m = {.last = last, .rows = buf_slice(&p->chunk_rows)};
+    if (last && p->body.trailer_signed) {
+        memcpy(trailer, p->chunked.trailer_digest, HASH_BYTES);
+        memcpy(trailer + HASH_BYTES, p->chunked.trailer_signature, HASH_BYTES);
+        m.trailer = slice_of(trailer, sizeof trailer);
+    }
+    if (wire_put_chunks(flow_out(&f->w->gate.out), f->id, &m) != ERR_OK) return S3E_SlowDown;
+    buf_reset(&p->chunk_rows);
+    f->w->host->kick(f->w);
+    return S3E_NONE;
+}
+
+static enum s3_error chunk_ended(struct flow *f)
+{
+    struct flow_put *p = f->put;
+    p->chunked.chunk_whole = false;
+    /* Told when the next one comes: the last ones go with `last`, once the framing has ended well. */
+    if (p->chunk_rows.n == FLOW_CHUNK_ROWS * WIRE_CHUNK_ROW_BYTES) {
+        enum s3_error e = tell_chunks(f, false);
+        if (e != S3E_NONE) return e;
+    }
+    buf_put(&p->chunk_rows, p->chunked.digest, HASH_BYTES);
+    buf_put(&p->chunk_rows, p->chunked.signature, HASH_BYTES);
+    return buf_ok(&p->chunk_rows) ? S3E_NONE : S3E_SlowDown;
+}
+
 /* The body is whole: compares every digest that was stated, then lets the last piece go. */
 static enum s3_error finish(struct flow *f)
 {
@@ -238,6 +272,7 @@ static enum s3_error finish(struct flow *f)
             memcpy(p->body.sum_value, p->chunked.trailer_value, sizeof p->body.sum_value);
             p->body.sum_given = true;
         }
+        if (p->body.chunk_signed && (e = tell_chunks(f, true)) != S3E_NONE) return e;
     }
     if (!p->chunk && room(f, &unused) != ROOM_YES) return S3E_SlowDown;
     enum s3_error e = seal(f, slice_of(NULL, 0));  /* the tag that waits, or the one frame of an empty object */
@@ -275,6 +310,7 @@ size_t flow_put_body(struct flow *f, struct slice in, bool end)
             in = slice_of(in.p + part.n, in.n - part.n);
         }
         if (e == S3E_NONE && data.n) e = seal(f, data);
+        if (e == S3E_NONE && p->chunked.chunk_whole) e = chunk_ended(f);
     }
     if (e == S3E_NONE && end) {
         e = finish(f);

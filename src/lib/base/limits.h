@@ -140,12 +140,17 @@
 #define S3_EXTRA_CHARS_MAX 255
 #define S3_CHUNK_SIZE_DIGITS_MAX 16
 #define S3_CHUNK_BYTES_MIN 8192                  /* every aws-chunk but the last */
+#define S3_CHUNKS_MAX (S3_PUT_BYTES_MAX / S3_CHUNK_BYTES_MIN + 2)  /* of one body: a short one and the empty one at the end */
 #define S3_TRAILER_LINES_MAX 8
 #define S3_TOKEN_CHARS_MAX 1536                  /* continuation tokens */
 #define S3_BUCKETS_PAGE_MAX 10000
 #define S3_CREDENTIAL_CHARS_MAX 256
 #define S3_TARGET_BYTES_MAX 16384                /* request target as received */
 #define S3_CONDITION_ETAGS_MAX 64                /* entity tags looked at in one If-Match or If-None-Match */
+
+/* signed chunks on the wire */
+#define WIRE_CHUNK_ROW_BYTES 64                  /* SHA-256 of the data, signature */
+#define WIRE_CHUNK_ROWS_MAX 256                  /* of one CHUNKS: the gate computes as many HMACs in one turn */
 
 /* the gate's pipeline */
 #define GATE_FRONTS_MAX 64                       /* connections of workers */
@@ -176,6 +181,7 @@
 #define FLOW_UNIT_FRAMES_MAX 4                   /* frames of one read from a blob file */
 #define FLOW_READ_FRAMES_MAX 3                   /* frames of one READ: WIRE_DATA_BYTES_MAX holds no more */
 #define FLOW_CHUNKS_MAX 2                        /* STAGE frames of one PUT that wait for the socket */
+#define FLOW_CHUNK_ROWS 128                      /* signed chunks told to the gate together */
 #define FLOW_PUTS_KEPT 16                        /* idle upload states a worker keeps for reuse */
 #define FLOW_PIECES_MAX 64                       /* of one writev to a peer */
 #define FLOW_LOG_READ_BYTES 65536

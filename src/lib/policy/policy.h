@@ -129,8 +129,8 @@ void policy_who_put(struct buf *out, enum policy_auth auth, const struct policy_
 
 /* decisions ------------------------------------------------------------------------------------------------------------ */
 
-enum policy_body { POLICY_BODY_NONE, POLICY_BODY_SHA256, POLICY_BODY_UNS, POLICY_BODY_UNST, POLICY_BODY__COUNT };
-const char *policy_body_text(enum policy_body b);   /* "none" "sha256" "uns" "unst", as in a leaf */
+enum policy_body { POLICY_BODY_NONE, POLICY_BODY_SHA256, POLICY_BODY_UNS, POLICY_BODY_UNST, POLICY_BODY_CHUNK, POLICY_BODY__COUNT };
+const char *policy_body_text(enum policy_body b);   /* "none" "sha256" "uns" "unst" "chunk", as in a leaf */
 MUST_USE enum err policy_body_parse(struct slice text, enum policy_body *out);
 
 struct policy_request {

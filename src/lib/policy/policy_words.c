@@ -19,7 +19,7 @@ static const struct {
 #undef POLICY_ACT
 };
 static const char *const auths[POLICY_AUTH__COUNT] = {"hdr", "qry", "anon", "stmt", "auto"};
-static const char *const bodies[POLICY_BODY__COUNT] = {"none", "sha256", "uns", "unst"};
+static const char *const bodies[POLICY_BODY__COUNT] = {"none", "sha256", "uns", "unst", "chunk"};
 static const struct {
     const char *text, *s3;
 } reasons[POLICY_REASON__COUNT] = {

@@ -56,6 +56,7 @@ static enum s3_error read_trailer(const struct s3_header *h, size_t n, struct s3
     enum s3_sum sum = s3_sum_of_header(v);
     if (sum == S3_SUM_NONE) return bad_request(f, "The value specified in the x-amz-trailer header is not supported");
     if (!out->chunked) return bad_request(f, "x-amz-trailer needs an aws-chunked body");
+    if (out->chunk_signed && !out->trailer_signed) return bad_request(f, "x-amz-trailer needs a body whose trailer is signed too");
     if (out->sum != S3_SUM_NONE) return bad_request(f, "Expecting a single x-amz-checksum- header");
     out->sum = sum;
     out->sum_in_trailer = true;
@@ -68,6 +69,7 @@ enum s3_error s3_body_read(const struct s3_header *h, size_t n, enum s3_payload 
     *out = (struct s3_body){
         .chunked = payload >= S3_PAYLOAD_STREAM_UNSIGNED_TRAILER,
         .chunk_signed = payload == S3_PAYLOAD_STREAM_SIGNED || payload == S3_PAYLOAD_STREAM_SIGNED_TRAILER,
+        .trailer_signed = payload == S3_PAYLOAD_STREAM_SIGNED_TRAILER,
     };
     enum s3_error e = read_length(h, n, out, f);
     if (e == S3E_NONE) e = read_md5(h, n, out, f);

@@ -308,6 +308,7 @@ uint32_t s3_crc32_table(uint32_t crc, const void *p, size_t n);
 struct s3_body {
     bool chunked;                                  /* aws-chunked framing */
     bool chunk_signed;                             /* and its chunks are signed */
+    bool trailer_signed;                           /* and behind them the trailer */
     bool length_known;
     uint64_t length;                               /* plaintext: x-amz-decoded-content-length or Content-Length */
     bool md5_given;
@@ -340,14 +341,44 @@ struct s3_chunked {
     bool any;
     size_t line_n;
     char line[S3_CHUNK_LINE_BYTES_MAX];
+    /* Signed chunks. chunk_whole: digest and signature are those of a chunk that has just ended, the empty one at the end too;
+     * the caller takes them and sets it back before it feeds on. */
+    bool chunk_signed, trailer_signed, chunk_whole;
+    void *hash;                                    /* EVP_MD_CTX */
+    uint8_t digest[HASH_BYTES], signature[HASH_BYTES];
+    bool trailer_signature_seen;                   /* after DONE the two below are set */
+    uint8_t trailer_digest[HASH_BYTES], trailer_signature[HASH_BYTES];
 };
+/* Whoever has the signing key checks the signatures (s3_chain_*); here they are only read. */
 void s3_chunked_init(struct s3_chunked *c, const struct s3_body *b);
+void s3_chunked_done(struct s3_chunked *c);        /* accepts a zeroed one */
 /* Takes from the front of *in and gives the next piece of decoded data, pointing into *in (empty when it took only framing).
- * Call until in->n is 0. Errors: IncompleteBody (C15, C16, wrong length), InvalidChunkSizeError (C10), MalformedTrailerError
- * (C02), InvalidRequest (a trailer value that is no checksum), NotImplemented (signed chunks, for now). */
+ * Call until in->n is 0. Errors: IncompleteBody (C15, C16, wrong length, no signature where one is due), InvalidChunkSizeError
+ * (C10), MalformedTrailerError (C02), InvalidRequest (a trailer value that is no checksum, a signature where none is due). */
 MUST_USE enum s3_error s3_chunked_feed(struct s3_chunked *c, struct slice *in, struct slice *data);
 /* At the body's end: IncompleteBody when the framing is not finished, MalformedTrailerError when a promised trailer is missing. */
 MUST_USE enum s3_error s3_chunked_end(const struct s3_chunked *c);
+
+/* signatures of chunks: chain.c ----------------------------------------------------------------------------------------------------- */
+
+/* Each chunk's signature covers its data and the signature before it, the first one the request's own: what is left out,
+ * changed or put elsewhere breaks the chain from there on. Constant memory. Once broken it stays broken. */
+struct s3_chain {
+    uint8_t previous[HASH_BYTES];
+    uint64_t left;                                 /* chunks that may still come */
+    bool trailer;                                  /* one is due behind the empty chunk */
+    bool ended, trailer_seen, broken;
+};
+/* seed: the request's signature. length: of the decoded body. */
+void s3_chain_init(struct s3_chain *c, const uint8_t seed[HASH_BYTES], uint64_t length, bool trailer);
+/* The next chunk, in order. S3E_NONE; SignatureDoesNotMatch; InternalError when the crypto library fails. */
+MUST_USE enum s3_error s3_chain_chunk(struct s3_chain *c, struct s3_signing_key *k, const struct s3_auth *a,
+                                      const uint8_t digest[HASH_BYTES], const uint8_t signature[HASH_BYTES]);
+/* The trailer, after the empty chunk: digest of its lines "name:value\n". Errors as above. */
+MUST_USE enum s3_error s3_chain_trailer(struct s3_chain *c, struct s3_signing_key *k, const struct s3_auth *a,
+                                        const uint8_t digest[HASH_BYTES], const uint8_t signature[HASH_BYTES]);
+/* Every chunk was right, the empty one came, and the trailer's signature where one was due. */
+bool s3_chain_whole(const struct s3_chain *c);
 
 /* ranges and conditions: cond.c ------------------------------------------------------------------------------------------------- */
 

@@ -6,6 +6,7 @@
  * Fields follow in table order without tags; a new field means a new WIRE_VERSION.
  *
  * Lists (inside BYTES fields), each item:
+ *   chunk rows list     32 bytes SHA-256 of the chunk's data | 32 bytes signature the client sent
  *   headers list        lp16 name (lower case) | lp16 value
  *   sums list           u8 WIRE_SUM_* | lp16 raw digest
  *   release rows list   id blob | u64 plain_size of the blob | u64 plain_off of the blob in the object | u32 first_segment |
