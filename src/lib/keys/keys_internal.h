@@ -20,9 +20,13 @@ struct keys_ctx {
     EVP_MD *sha256;
     EVP_MD_CTX *md;
     EVP_CIPHER_CTX *gcm;
-    EVP_CIPHER_CTX *ecb;     /* holds the key schedule of `last` while has_last */
-    struct secret last;      /* KEYS_BYTES of the last XAES key, then its K1 */
-    bool has_last;
+    /* The last two XAES keys: an entry is opened under its bucket's key and its tenant's, by turns. */
+    struct keys_xaes {
+        EVP_CIPHER_CTX *ecb; /* holds the key schedule of `key` while loaded */
+        struct secret key;   /* KEYS_BYTES of the key, then its K1 */
+        bool loaded;
+    } xaes[2];
+    unsigned xaes_next;      /* the one that is given up for the next new key */
 };
 
 /* One AES-256-GCM seal into out (plain.n + KEYS_TAG_BYTES) or open into out (sealed.n - KEYS_TAG_BYTES, wiped on error). */

@@ -19,12 +19,13 @@ struct keys_ctx *keys_ctx_new(void) {
     c->sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
     c->md = EVP_MD_CTX_new();
     c->gcm = EVP_CIPHER_CTX_new();
-    c->ecb = EVP_CIPHER_CTX_new();
-    bool ok = gcm != NULL && ecb != NULL && c->sha256 != NULL && c->md != NULL && c->gcm != NULL && c->ecb != NULL &&
-              EVP_CipherInit_ex(c->gcm, gcm, NULL, NULL, NULL, 1) == 1 &&
-              EVP_EncryptInit_ex(c->ecb, ecb, NULL, NULL, NULL) == 1 &&
-              EVP_CIPHER_CTX_set_padding(c->ecb, 0) == 1 && EVP_DigestInit_ex(c->md, c->sha256, NULL) == 1 &&
-              secret_new(&c->last, KEYS_BYTES + AES_BLOCK_BYTES) == ERR_OK;
+    bool ok = gcm != NULL && ecb != NULL && c->sha256 != NULL && c->md != NULL && c->gcm != NULL &&
+              EVP_CipherInit_ex(c->gcm, gcm, NULL, NULL, NULL, 1) == 1 && EVP_DigestInit_ex(c->md, c->sha256, NULL) == 1;
+    for (size_t i = 0; ok && i < ARRAY_LEN(c->xaes); i++) {
+        c->xaes[i].ecb = EVP_CIPHER_CTX_new();
+        ok = c->xaes[i].ecb != NULL && EVP_EncryptInit_ex(c->xaes[i].ecb, ecb, NULL, NULL, NULL) == 1 &&
+             EVP_CIPHER_CTX_set_padding(c->xaes[i].ecb, 0) == 1 && secret_new(&c->xaes[i].key, KEYS_BYTES + AES_BLOCK_BYTES) == ERR_OK;
+    }
     EVP_CIPHER_free(gcm);
     EVP_CIPHER_free(ecb);
     if (!ok) {
@@ -38,10 +39,12 @@ void keys_ctx_free(struct keys_ctx *c) {
     if (c == NULL) return;
     ASSERT(c->magic == KEYS_CTX_MAGIC);
     EVP_CIPHER_CTX_free(c->gcm);
-    EVP_CIPHER_CTX_free(c->ecb);
+    for (size_t i = 0; i < ARRAY_LEN(c->xaes); i++) {
+        EVP_CIPHER_CTX_free(c->xaes[i].ecb);
+        secret_done(&c->xaes[i].key);
+    }
     EVP_MD_CTX_free(c->md);
     EVP_MD_free(c->sha256);
-    secret_done(&c->last);
     OPENSSL_clear_free(c, sizeof *c);
 }
 

@@ -51,21 +51,29 @@ static bool aes_block(EVP_CIPHER_CTX *ecb, const uint8_t *in, uint8_t *out, int 
     return EVP_EncryptUpdate(ecb, out, &n, in, blocks * AES_BLOCK_BYTES) == 1 && n == blocks * AES_BLOCK_BYTES;
 }
 
-/* Loads the key's schedule and its CMAC subkey K1, unless they are loaded: listings open a thousand facts under one key. */
-static enum err load_key(struct keys_ctx *c, const struct secret *key) {
+/* Loads the key's schedule and its CMAC subkey K1, unless they are loaded: listings open a thousand facts under one key, and each
+ * read opens its entry under two. */
+static enum err load_key(struct keys_ctx *c, const struct secret *key, struct keys_xaes **out) {
     ASSERT(key->n == KEYS_BYTES);
-    if (c->has_last && ct_equal(c->last.p, key->p, KEYS_BYTES)) return ERR_OK;
-    uint8_t l[AES_BLOCK_BYTES] = {0}, *k1 = c->last.p + KEYS_BYTES;
-    c->has_last = false;
-    if (EVP_EncryptInit_ex(c->ecb, NULL, NULL, key->p, NULL) != 1 || !aes_block(c->ecb, l, l, 1)) return ERR_CRYPTO;
+    for (unsigned i = 0; i < ARRAY_LEN(c->xaes); i++) {
+        *out = &c->xaes[i];
+        if (!(*out)->loaded || !ct_equal((*out)->key.p, key->p, KEYS_BYTES)) continue;
+        c->xaes_next = (i + 1) % ARRAY_LEN(c->xaes);
+        return ERR_OK;
+    }
+    struct keys_xaes *x = *out = &c->xaes[c->xaes_next];
+    c->xaes_next = (c->xaes_next + 1) % ARRAY_LEN(c->xaes);
+    uint8_t l[AES_BLOCK_BYTES] = {0}, *k1 = x->key.p + KEYS_BYTES;
+    x->loaded = false;
+    if (EVP_EncryptInit_ex(x->ecb, NULL, NULL, key->p, NULL) != 1 || !aes_block(x->ecb, l, l, 1)) return ERR_CRYPTO;
     /* Doubling in GF(2^128), the mask instead of a branch on a secret bit. */
     uint8_t mask = (uint8_t)(0u - (unsigned)(l[0] >> 7));
     for (size_t i = 0; i < AES_BLOCK_BYTES; i++) {
         k1[i] = (uint8_t)((l[i] << 1) | (i + 1 < AES_BLOCK_BYTES ? l[i + 1] >> 7 : 0));
     }
     k1[AES_BLOCK_BYTES - 1] ^= mask & 0x87;
-    memcpy(c->last.p, key->p, KEYS_BYTES);
-    c->has_last = true;
+    memcpy(x->key.p, key->p, KEYS_BYTES);
+    x->loaded = true;
     wipe(l, sizeof l);
     return ERR_OK;
 }
@@ -74,15 +82,16 @@ static enum err load_key(struct keys_ctx *c, const struct secret *key) {
 static enum err message_key(struct keys_ctx *c, const struct secret *key, const uint8_t nonce[KEYS_NONCE_BYTES],
                             uint8_t out[KEYS_BYTES]) {
     uint8_t m[2 * AES_BLOCK_BYTES] = {[1] = 1, [2] = 'X', [17] = 2, [18] = 'X'};
-    TRY(load_key(c, key));
-    const uint8_t *k1 = c->last.p + KEYS_BYTES;
+    struct keys_xaes *x;
+    TRY(load_key(c, key, &x));
+    const uint8_t *k1 = x->key.p + KEYS_BYTES;
     memcpy(m + 4, nonce, 12);
     memcpy(m + 20, nonce, 12);
     for (size_t i = 0; i < AES_BLOCK_BYTES; i++) {
         m[i] ^= k1[i];
         m[AES_BLOCK_BYTES + i] ^= k1[i];
     }
-    bool ok = aes_block(c->ecb, m, out, 2);
+    bool ok = aes_block(x->ecb, m, out, 2);
     wipe(m, sizeof m); /* K1 can be read from it */
     return ok ? ERR_OK : ERR_CRYPTO;
 }
