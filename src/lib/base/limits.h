@@ -16,6 +16,8 @@
 #define WIRE_FRAME_BYTES_MAX (320 * 1024)        /* payload of one frame: a 256 KiB stage or read, and its header */
 #define WIRE_DATA_BYTES_MAX (256 * 1024)
 #define WIRE_BATCH_BYTES 65536                   /* a peer's queued output that is flushed at once */
+#define WIRE_RELEASE_ROWS_MAX 64                 /* rows of one RELEASE of a part set */
+#define FORM_BYTES_MAX 65536                     /* fields of a POST form; body of an IAM or STS call */
 #define WIRE_OUT_BYTES_MAX (8 * 1024 * 1024)     /* a peer that does not read this much is closed */
 
 /* S3 */
@@ -29,6 +31,18 @@
 #define S3_QUERY_PARAMS_MAX 64
 #define S3_PUT_BYTES_MAX 5368709120ull
 #define S3_LIST_KEYS_MAX 1000
+#define PARTS_MAX 10000                          /* of one upload */
+#define PART_BYTES_MIN (5 * 1024 * 1024)         /* of every part but the last, unless tillit.conf's part_min_bytes says less */
+#define S3_OBJECT_BYTES_MAX 5497558138880ull     /* 5 TiB */
+#define S3_TAGS_MAX 10                           /* of an object; a bucket has S3_BUCKET_TAGS_MAX */
+#define S3_BUCKET_TAGS_MAX 50
+#define S3_TAG_KEY_CHARS_MAX 128
+#define S3_TAG_VALUE_CHARS_MAX 256
+#define S3_TAGGING_BYTES_MAX 12288               /* ten tags in query form, every byte of four-byte characters escaped */
+#define S3_CORS_RULES_MAX 100
+#define S3_LIFECYCLE_RULES_MAX 1000
+#define S3_POLICY_BYTES_MAX 20480
+#define S3_CONFIG_DOC_BYTES_MAX 49152            /* a bucket's configuration as it is kept */
 #define S3_CONTROL_BODY_BYTES_MAX (1024 * 1024)  /* XML or JSON bodies of control requests */
 #define S3_DELETE_BODY_BYTES_MAX (2 * 1024 * 1024)
 #define S3_DELETE_KEYS_MAX 1000
@@ -68,7 +82,7 @@
 /* logs */
 #define LEAF_BYTES_MAX 60000                     /* tlog-tiles entries carry a u16 length */
 #define OPENING_BYTES_MAX 65536
-#define COMMAND_BYTES_MAX 262144
+#define COMMAND_BYTES_MAX (4 * 1024 * 1024)      /* a COMPLETE of PARTS_MAX parts */
 #define EPOCH_MS 10000
 #define PUBLISH_MS 500
 #define WAL_FILE_BYTES (16 * 1024 * 1024)
@@ -172,7 +186,8 @@
 #define ENTRY_ETAG_CHARS_MAX 63
 #define ENTRY_FACTS_BYTES_MAX 256
 #define ENTRY_META_BYTES_MAX 24576
-#define ENTRY_KEYBOX_BYTES_MAX 320
+#define ENTRY_KEYBOX_BYTES_MAX 384
+#define PART_ROW_BYTES_MAX 192                   /* a sealed part row */
 #define ENTRY_BYTES_MAX 65536
 
 /* front */
@@ -193,7 +208,7 @@
 
 /* the gate's logbook */
 #define LOGS_MAX (2 * TENANTS_MAX + 16)          /* two per tenant, and the gate's own */
-#define WAL_BATCH_BYTES_MAX (4 * 1024 * 1024)    /* records of one batch; its rows come on top */
+#define WAL_BATCH_BYTES_MAX (8 * 1024 * 1024)    /* records of one batch; its rows come on top */
 #define WAL_SPARE_FILES 3                        /* the reserve for a full disk */
 #define WAL_ZERO_BYTES (256 * 1024)              /* zeros written at a time when a file is made */
 #define LOGBOOK_TAIL_BYTES_MAX (128 * 1024 * 1024)  /* durable records not yet in flat files; more and nothing is accepted */

@@ -272,7 +272,9 @@ static bool next_listing_row(struct reader *r) {
     if (more) {
         check_text(row.key, "k");
         check_text(row.etag, "e");
-        assert_true(row.kind == 0 && row.size == 1 && row.mtime_ms == 2 && row.sum == 3);
+        check_text(row.id, "i");
+        check_text(row.sum_value, "s");
+        assert_true(row.kind == WIRE_ROW_PART && row.size == 1 && row.mtime_ms == 2 && row.sum == 3 && row.composite == 1 && row.latest == 1 && row.number == 9);
     }
     return more;
 }
@@ -283,7 +285,19 @@ static bool next_scan_row(struct reader *r) {
     if (more) {
         check_text(row.key, "k");
         check_text(row.facts, "f");
-        assert_true(row.kind == 1 && row.leaf_index == 4);
+        assert_true(row.kind == WIRE_ROW_PREFIX && row.flags == 2 && row.current == 1 && row.leaf_index == 4 && row.order == 5 && row.revision == 6 && row.number == 7);
+        assert_int_equal(row.upload.n, ID_BYTES);
+    }
+    return more;
+}
+
+static bool next_part_row(struct reader *r) {
+    struct wire_part_row row;
+    bool more = wire_next_part_row(r, &row);
+    if (more) {
+        check_text(row.location, "l");
+        check_text(row.sealed, "s");
+        assert_true(row.number == 3 && row.off == 4 && row.plain_size == 5 && row.cipher_size == 6);
     }
     return more;
 }
@@ -313,22 +327,24 @@ static void lists_come_back_and_a_cut_item_makes_the_reader_bad(void **state) {
     check_list(buf_slice(&b), next_release_row, 3, b.n / 3);
     buf_reset(&b);
     for (int i = 0; i < 2; i++) {
-        buf_put_u8(&b, 0);
-        buf_put_lp16(&b, SLICE_LIT("k"));
-        buf_put_u64(&b, 1);
-        buf_put_u64(&b, 2);
-        buf_put_lp16(&b, SLICE_LIT("e"));
-        buf_put_u8(&b, 3);
+        const struct wire_listing_row row = {.kind = WIRE_ROW_PART, .key = SLICE_LIT("k"), .size = 1, .mtime_ms = 2, .etag = SLICE_LIT("e"), .sum = 3, .composite = 1,
+                                             .sum_value = SLICE_LIT("s"), .id = SLICE_LIT("i"), .latest = 1, .number = 9};
+        wire_put_listing_row(&b, &row);
     }
     check_list(buf_slice(&b), next_listing_row, 2, b.n / 2);
     buf_reset(&b);
     for (int i = 0; i < 2; i++) {
-        buf_put_u8(&b, 1);
-        buf_put_lp16(&b, SLICE_LIT("k"));
-        buf_put_u64(&b, 4);
-        buf_put_lp16(&b, SLICE_LIT("f"));
+        const struct wire_scan_row row = {.kind = WIRE_ROW_PREFIX, .flags = 2, .current = 1, .key = SLICE_LIT("k"), .leaf_index = 4, .order = 5, .revision = 6, .number = 7,
+                                          .facts = SLICE_LIT("f")};
+        wire_put_scan_row(&b, &row);
     }
     check_list(buf_slice(&b), next_scan_row, 2, b.n / 2);
+    buf_reset(&b);
+    for (int i = 0; i < 2; i++) {
+        const struct wire_part_row row = {.number = 3, .off = 4, .plain_size = 5, .blob = slice_of(filler, ID_BYTES), .cipher_size = 6, .location = SLICE_LIT("l"), .sealed = SLICE_LIT("s")};
+        wire_put_part_row(&b, &row);
+    }
+    check_list(buf_slice(&b), next_part_row, 2, b.n / 2);
 }
 
 static void list_items_past_their_bounds_make_the_reader_bad(void **state) {
@@ -337,14 +353,12 @@ static void list_items_past_their_bounds_make_the_reader_bad(void **state) {
     struct wire_scan_row row;
     for (size_t key_n = S3_KEY_BYTES_MAX; key_n <= S3_KEY_BYTES_MAX + 1; key_n++) {
         buf_reset(&b);
-        buf_put_u8(&b, 0);
-        buf_put_lp16(&b, slice_of(filler, key_n));
-        buf_put_u64(&b, 4);
-        buf_put_lp16(&b, SLICE_LIT("f"));
+        const struct wire_scan_row put = {.key = slice_of(filler, key_n), .leaf_index = 4, .facts = SLICE_LIT("f")};
+        wire_put_scan_row(&b, &put);
         struct reader r = reader_of(buf_slice(&b));
         assert_int_equal(wire_next_scan_row(&r, &row), key_n == S3_KEY_BYTES_MAX);
     }
-    b.p[0] = 2;
+    b.p[0] = WIRE_ROW_PART + 1;
     struct reader r = reader_of(buf_slice(&b));
     assert_false(wire_next_scan_row(&r, &row));
     struct wire_sum_item sum;

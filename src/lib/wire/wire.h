@@ -11,11 +11,14 @@
  *   sums list           u8 WIRE_SUM_* | lp16 raw digest
  *   release rows list   id blob | u64 plain_size of the blob | u64 plain_off of the blob in the object | u32 first_segment |
  *                       u16 key_count | key_count x 32 bytes of segment keys | lp16 location
- *   listing rows list   u8 kind (0 key, 1 common prefix) | lp16 key | u64 size | u64 mtime_ms | lp16 etag (without quotes) |
- *                       u8 WIRE_SUM_* of the object's checksum or 0          (a prefix has zeros and empties)
+ *   listing rows list   u8 kind WIRE_ROW_* | lp16 key | u64 size | u64 mtime_ms | lp16 etag (without quotes) | u8 WIRE_SUM_* of the
+ *                       checksum or 0 | u8 composite | lp16 sum (PART only, raw) | lp16 id (text: version id, "null", upload id; empty in a listing of
+ *                       keys) | u8 latest | u16 number (PART)              (a prefix has zeros and empties)
  *   watermarks list     id log | u64 watermark (first index not settled)
  *   locations list      lp16 location
- *   scan rows list      u8 kind (0 entry, 1 common prefix) | lp16 key | u64 leaf index | lp16 facts (sealed; empty for a prefix)
+ *   scan rows list      u8 kind WIRE_ROW_* | u8 entry's flags | u8 current | lp16 key (PART: empty) | u64 leaf index | u64 order | u64 revision |
+ *                       id upload (UPLOAD; else zeros) | u16 number (PART) | lp16 facts (sealed; empty for a prefix; PART: the whole entry)
+ *   part rows list      u16 number | u64 off | u64 plain size | id blob | u64 cipher size | lp16 location | lp16 sealed row
  *
  * Threads: a wire_conn belongs to its loop's thread. Ownership: decoded BYTES point into the frame's buffer and live until
  * the callback returns. Source of the shape: OpenSSH's monitor dispatch table (permission bits per message).
@@ -27,7 +30,7 @@
 #include "base/limits.h"
 #include "loop/loop.h"
 
-#define WIRE_VERSION 1
+#define WIRE_VERSION 2
 #define WIRE_HEADER_BYTES 13
 #define WIRE_SIZE_UNKNOWN UINT64_MAX
 
@@ -39,13 +42,20 @@ enum wire_role {
     WIRE_ROLE_ANY = 15
 };
 enum { WIRE_ASK_TLS = 1, WIRE_ASK_API = 2, WIRE_ASK_AGAIN = 4 };
-enum { WIRE_AUTH_NONE = 0, WIRE_AUTH_HEADER = 1, WIRE_AUTH_QUERY = 2 };
+enum { WIRE_AUTH_NONE = 0, WIRE_AUTH_HEADER = 1, WIRE_AUTH_QUERY = 2, WIRE_AUTH_FORM = 3 };
 enum { WIRE_BODY_NONE = 0, WIRE_BODY_ERROR = 1, WIRE_BODY_RAW = 2 };
 enum wire_sum {
     WIRE_SUM_NONE = 0, WIRE_SUM_MD5 = 1, WIRE_SUM_SHA1 = 2, WIRE_SUM_SHA256 = 3,
-    WIRE_SUM_CRC32 = 4, WIRE_SUM_CRC32C = 5, WIRE_SUM_CRC64NVME = 6
+    WIRE_SUM_CRC32 = 4, WIRE_SUM_CRC32C = 5, WIRE_SUM_CRC64NVME = 6,
+    WIRE_SUM_SHA512 = 7, WIRE_SUM_XXHASH64 = 8, WIRE_SUM_XXHASH3 = 9, WIRE_SUM_XXHASH128 = 10
 };
-enum { WIRE_TEND_GRAVE = 1, WIRE_TEND_SUMMARIES = 2 };
+enum { WIRE_TEND_GRAVE = 1, WIRE_TEND_SUMMARIES = 2, WIRE_TEND_LIFECYCLE = 3 };
+enum {
+    WIRE_FIND_CURRENT = 0, WIRE_FIND_GRAVE = 1, WIRE_FIND_NULLVER = 2, WIRE_FIND_VERSION = 3, WIRE_FIND_UPLOAD = 4, WIRE_FIND_PART = 5,
+    WIRE_FIND_SET = 6, WIRE_FIND_SETPART = 7
+};
+enum { WIRE_SCAN_KEYS = 0, WIRE_SCAN_VERSIONS = 1, WIRE_SCAN_UPLOADS = 2, WIRE_SCAN_PARTS = 3 };
+enum { WIRE_ROW_ENTRY = 0, WIRE_ROW_PREFIX = 1, WIRE_ROW_MARKER = 2, WIRE_ROW_UPLOAD = 3, WIRE_ROW_PART = 4 };
 enum { WIRE_READY_OK = 0, WIRE_READY_WRONG_KEY = 1, WIRE_READY_CORRUPT = 2, WIRE_READY_VERSION = 3, WIRE_READY_IO = 4 };
 enum { WIRE_FOUND_ABSENT = 0, WIRE_FOUND_PRESENT = 1, WIRE_FOUND_IO = 2 };
 enum { WIRE_SETTLED_DONE = 1, WIRE_SETTLED_REFUSED = 2 };
@@ -133,10 +143,31 @@ struct wire_sum_item { uint8_t sum; struct slice digest; };
 bool wire_next_sum(struct reader *r, struct wire_sum_item *out);
 struct wire_release_row { struct slice blob; uint64_t plain_size, plain_off; uint32_t first_segment; uint16_t key_count; struct slice keys, location; };
 bool wire_next_release_row(struct reader *r, struct wire_release_row *out);
-struct wire_listing_row { uint8_t kind; struct slice key; uint64_t size, mtime_ms; struct slice etag; uint8_t sum; };
+struct wire_listing_row {
+    uint8_t kind;
+    struct slice key;
+    uint64_t size, mtime_ms;
+    struct slice etag;
+    uint8_t sum, composite;
+    struct slice sum_value, id;
+    uint8_t latest;
+    uint16_t number;
+};
 bool wire_next_listing_row(struct reader *r, struct wire_listing_row *out);
-struct wire_scan_row { uint8_t kind; struct slice key; uint64_t leaf_index; struct slice facts; };
+void wire_put_listing_row(struct buf *b, const struct wire_listing_row *row);
+struct wire_scan_row {
+    uint8_t kind, flags, current;
+    struct slice key;
+    uint64_t leaf_index, order, revision;
+    struct slice upload;                           /* ID_BYTES */
+    uint16_t number;
+    struct slice facts;
+};
 bool wire_next_scan_row(struct reader *r, struct wire_scan_row *out);
+void wire_put_scan_row(struct buf *b, const struct wire_scan_row *row);   /* upload p NULL: zeros */
+struct wire_part_row { uint16_t number; uint64_t off, plain_size; struct slice blob; uint64_t cipher_size; struct slice location, sealed; };
+bool wire_next_part_row(struct reader *r, struct wire_part_row *out);
+void wire_put_part_row(struct buf *b, const struct wire_part_row *row);
 
 /* connections over a loop ------------------------------------------------------------------------------------------- */
 
