@@ -574,10 +574,10 @@ void rig_leaf(struct rig *r, uint64_t index, struct rig_leaf *out)
 
 uint64_t rig_leaf_ver(const struct rig_leaf *l)
 {
-    uint64_t ver;
+    uint64_t ver, rev;
     const struct record_opened *o = record_opened_field(&l->opening, RECORD_F_VER);
     assert_non_null(o);
-    assert_int_equal(record_ver_get(o->value, &ver), ERR_OK);
+    assert_int_equal(record_ver_get(o->value, &ver, &rev), ERR_OK);
     return ver;
 }
 

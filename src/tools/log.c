@@ -53,13 +53,13 @@ static void add_opened(json_t *j, const struct record_opened *o)
     struct record_obj obj;
     struct record_new fresh;
     struct record_qry qry;
-    uint64_t ver;
+    uint64_t ver, rev;
     if (o->erased) {
         json_object_set_new(j, record_field_key(o->field), json_string("(erased)"));
     } else if (o->field == RECORD_F_OBJ && record_obj_get(o->value, &obj) == ERR_OK) {
         text_or_base64(j, "bucket", obj.bucket);
         if (obj.key.n > 0) text_or_base64(j, "key", obj.key);
-    } else if (o->field == RECORD_F_VER && record_ver_get(o->value, &ver) == ERR_OK) {
+    } else if (o->field == RECORD_F_VER && record_ver_get(o->value, &ver, &rev) == ERR_OK) {
         json_object_set_new(j, "version", ver == RECORD_VER_NONE ? json_null() : json_integer((json_int_t)ver));
     } else if (o->field == RECORD_F_NEW && record_new_get(o->value, &fresh) == ERR_OK) {
         json_object_set_new(j, "size", json_integer((json_int_t)fresh.size));

@@ -121,7 +121,7 @@
 #define RECORD_INT_MAX 0x1fffffffffffffull       /* 2^53 - 1: what every JSON reader holds exactly */
 #define RECORD_TEXT_BYTES_MAX 1024               /* one string in a leaf or statement */
 #define RECORD_LIST_ITEMS_MAX 2048
-#define RECORD_COMMITS_MAX 16                    /* commitments in one leaf */
+#define RECORD_COMMITS_MAX 24                    /* commitments in one leaf */
 #define SALT_BYTES 16
 #define SLOT_SALT_BYTES 32
 #define STATEMENT_SKEW_MS 900000                 /* the signer's clock and the gate's */
@@ -255,6 +255,18 @@
 #define POLICY_READERS_MAX 4096                  /* log capabilities of a tenant, revoked ones too */
 #define POLICY_CAPABILITY_BYTES_MAX 64
 #define POLICY_USER_CHARS_MAX 64
+#define POLICY_USERS_MAX 5000                    /* of a tenant, present ones */
+#define POLICY_USER_POLICIES_MAX 10              /* inline, of one user */
+#define POLICY_USER_POLICY_BYTES_MAX 2048        /* of all inline policies of a user, blanks outside strings not counted (AWS) */
+#define POLICY_USER_KEYS_MAX 2                   /* access keys of one user (AWS) */
+#define POLICY_USER_ID_CHARS 20
+#define POLICY_NAME_CHARS_MAX 128
+#define POLICY_PATH_CHARS_MAX 512
+#define POLICY_DOC_BYTES_TOTAL_MAX (64 * 1024 * 1024)  /* documents of a tenant */
+#define POLICY_STATEMENTS_MAX 512                /* of one document */
+#define POLICY_JSON_DEPTH_MAX 8
+#define POLICY_WILDCARD_STEPS_MAX 65536          /* of one match of one pattern: more is no match of an allow, and a match of a deny */
+#define POLICY_CTX_BYTES_MAX 16384
 
 /* tillit-verify */
 #define VERIFY_FINDINGS_MAX 100                  /* printed; more are counted */

@@ -10,16 +10,18 @@
  * Distrusts: leaves that make no sense where they stand: refused, and the state stays as it was.
  * Law: 4 (the control log is the state), 6 (only the customer widens). Spec: docs/spec/policy.md, docs/spec/record.md.
  *
- * Rules of engine 1, in this order; the first that fits decides
+ * Rules of engine 2 (docs/spec/policy.md has the table); the first that fits decides
  *   no genesis, unknown act            deny
- *   anonymous                          deny (nobody can give everyone anything yet)
  *   the steward                        its own acts, nothing else
  *   a statement                        acts of OWNER rows, by a key that genesis names
- *   an access key                      must be known, on, and the named account's root user's
- *   CreateBucket                       the name is free and there is room
- *   anything in a bucket               the bucket is there; it is the account's own, or the account is the tenant's first;
- *                                      a write's body is under the signature where the bucket wants that
- *   otherwise                          allow
+ *   an access key                      must be known, on, and the named account's and user's
+ *   CreateBucket                       the name is free and there is room; root, or a user whose policies allow it
+ *   anything in a bucket               the bucket is there; then the evaluation of AWS: an explicit deny in the bucket's policy or the
+ *                                      user's wins; in the owner's account root, or an allow of either; from another account or from
+ *                                      everyone an allow of the bucket's policy (not through a public one when the bucket restricts
+ *                                      public policies), and of the user's own; an object's writer reads it where ownership is ObjectWriter
+ *   IAM                                root of the account, or a user whose policies allow the action on that user
+ *   otherwise                          deny
  * A change of these rules is a new POLICY_ENGINE_VERSION: leaves name the version they were decided by.
  *
  * Purity: no clock, file, environment, randomness, and no allocation but growth of struct buf and map. Equal logs give equal
@@ -32,16 +34,45 @@
 #include "base/limits.h"
 #include "record/record.h"
 
-#define POLICY_ENGINE_VERSION 1
+#define POLICY_ENGINE_VERSION 2
 
 /* state -------------------------------------------------------------------------------------------------------------- */
 
 struct policy_key {
     char access_key[ACCESS_KEY_CHARS + 1];     /* empty: its opening was erased */
     char account[ACCOUNT_CHARS + 1];
+    char user[POLICY_USER_CHARS_MAX + 1];      /* POLICY_USER_ROOT: the account's own */
     bool on;
-    uint64_t index;                            /* the leaf that added it or turned it off last */
+    bool gone;                                 /* DeleteAccessKey: off for ever, no more in lists */
+    uint64_t created_ms;
+    uint64_t index;                            /* the leaf that added it or changed it last */
 };
+
+struct policy_doc;                             /* compiled; policy_doc.c */
+struct policy_user_policy {
+    char name[POLICY_NAME_CHARS_MAX + 1];
+    struct buf text;                           /* as sent */
+    struct policy_doc *doc;
+};
+struct policy_user {
+    char account[ACCOUNT_CHARS + 1];
+    char name[POLICY_USER_CHARS_MAX + 1];
+    char path[POLICY_PATH_CHARS_MAX + 1];      /* "/" or "/a/b/" */
+    char id[POLICY_USER_ID_CHARS + 1];         /* "AIDA" and 16 more, from its leaf's index: a user made anew is another one */
+    uint64_t created_ms, index;
+    bool present;
+    size_t policy_count;
+    struct policy_user_policy policies[POLICY_USER_POLICIES_MAX];
+};
+
+enum policy_doc_kind {
+#define POLICY_DOC(NAME, put, del, fold) POLICY_DOC_##NAME,
+#include "policy/policy_doc.def"
+#undef POLICY_DOC
+    POLICY_DOC__COUNT
+};
+enum policy_versioning { POLICY_VERSIONING_OFF, POLICY_VERSIONING_ENABLED, POLICY_VERSIONING_SUSPENDED };
+enum policy_ownership { POLICY_OWNERSHIP_ENFORCED, POLICY_OWNERSHIP_PREFERRED, POLICY_OWNERSHIP_WRITER };
 
 struct policy_bucket {
     uint8_t id[ID_BYTES];
@@ -50,6 +81,13 @@ struct policy_bucket {
     uint64_t created_ms, index;                /* time and number of its leaf */
     bool present;                              /* false: a free row */
     bool require_signed_payload;
+    enum policy_versioning versioning;
+    enum policy_ownership ownership;
+    bool ownership_set;                        /* false: GET says that there is none; ENFORCED holds */
+    bool block[4];                             /* BlockPublicAcls, IgnorePublicAcls, BlockPublicPolicy, RestrictPublicBuckets */
+    bool is_public;                            /* its policy gives everyone something */
+    struct buf text[POLICY_DOC__COUNT];        /* documents that are set; empty: none */
+    struct policy_doc *policy;                 /* compiled; NULL: none */
 };
 
 struct policy_state {
@@ -63,9 +101,10 @@ struct policy_state {
     uint32_t owner_count;
     char owners[POLICY_OWNERS_MAX][SSH_FINGERPRINT_CHARS + 1];
     uint64_t grave_ms;                         /* how long what is no longer current stays restorable */
-    struct buf keys, buckets;                  /* arrays of policy_key, policy_bucket */
-    uint32_t bucket_count;                     /* present ones */
-    struct map *key_by_text, *bucket_by_name, *bucket_by_id, *readers;
+    struct buf keys, buckets, users;           /* arrays of policy_key, policy_bucket, policy_user */
+    uint32_t bucket_count, user_count;         /* present ones */
+    uint64_t doc_bytes;                        /* of all documents: POLICY_DOC_BYTES_TOTAL_MAX */
+    struct map *key_by_text, *bucket_by_name, *bucket_by_id, *user_by_name, *readers;   /* users by account || name */
 };
 /* NOMEM. Pair: policy_done, which accepts a zeroed struct. */
 MUST_USE enum err policy_init(struct policy_state *s);
@@ -89,6 +128,14 @@ const struct policy_bucket *policy_bucket_of_id(const struct policy_state *s, co
 const struct policy_key *policy_key(const struct policy_state *s, struct slice access_key);
 /* Every present bucket, in the order of rows (not of names): begin with *cursor = 0; NULL at the end. */
 const struct policy_bucket *policy_bucket_next(const struct policy_state *s, size_t *cursor);
+const struct policy_user *policy_user(const struct policy_state *s, struct slice account, struct slice name);
+/* Present users of the account, and keys of the account's user (turned off ones too, gone ones not), in order of name and of their
+ * leaves; *cursor 0 to begin. */
+const struct policy_user *policy_user_next(const struct policy_state *s, struct slice account, size_t *cursor);
+const struct policy_key *policy_key_next(const struct policy_state *s, struct slice account, struct slice user, size_t *cursor);
+const struct policy_user_policy *policy_user_policy(const struct policy_user *u, struct slice name);
+/* The document as it was set; p NULL: there is none. */
+struct slice policy_bucket_doc(const struct policy_bucket *b, enum policy_doc_kind k);
 bool policy_reader_on(const struct policy_state *s, struct slice capability);
 bool policy_is_owner(const struct policy_state *s, struct slice fingerprint);
 
@@ -100,22 +147,25 @@ enum policy_act {
 #define S3_OP(level, method, sub, name, action, kind, answer) POLICY_ACT_##name,
 #include "s3/s3_op.def"
 #undef S3_OP
-#define POLICY_ACT(name, level, who) POLICY_ACT_##name,
+#define POLICY_ACT(name, level, who, action) POLICY_ACT_##name,
 #include "policy/policy_act.def"
 #undef POLICY_ACT
     POLICY_ACT__COUNT
 };
 enum policy_act policy_act_of(struct slice text);   /* POLICY_ACT_NONE when there is no such act */
 const char *policy_act_text(enum policy_act a);     /* "GetObject" */
+const char *policy_act_action(enum policy_act a);   /* "s3:GetObject", "iam:CreateUser"; "" for the steward's */
+/* Which document the act sets (*on) or ends; POLICY_DOC__COUNT: none. */
+enum policy_doc_kind policy_doc_of_act(enum policy_act a, bool *on);
 
 /* who ------------------------------------------------------------------------------------------------------------------ */
 
-enum policy_auth { POLICY_AUTH_HDR, POLICY_AUTH_QRY, POLICY_AUTH_ANON, POLICY_AUTH_STMT, POLICY_AUTH_AUTO, POLICY_AUTH__COUNT };
+enum policy_auth { POLICY_AUTH_HDR, POLICY_AUTH_QRY, POLICY_AUTH_FORM, POLICY_AUTH_ANON, POLICY_AUTH_STMT, POLICY_AUTH_AUTO, POLICY_AUTH__COUNT };
 const char *policy_auth_text(enum policy_auth a);   /* "hdr" */
 MUST_USE enum err policy_auth_parse(struct slice text, enum policy_auth *out);
 
 /* The value of the field `who`:
- *   hdr, qry   <account>:<user>:<access key id>    account 12 digits, user 1..POLICY_USER_CHARS_MAX of [A-Za-z0-9+=,.@_-]
+ *   hdr, qry, form   <account>:<user>:<access key id>    account 12 digits, user 1..POLICY_USER_CHARS_MAX of [A-Za-z0-9+=,.@_-]
  *   anon       anon
  *   stmt       the signer's fingerprint, SHA256:...
  *   auto       auto */
@@ -142,7 +192,14 @@ struct policy_request {
     struct slice peer;
     bool tls;
     uint64_t t_ms;                                  /* record time */
+    struct slice version_id;                        /* as the caller named it; p NULL: not */
+    struct slice ctx;                               /* record_ctx pairs: what conditions may ask about (docs/spec/policy.md section 5); empty
+                                                     * when policy_wants_ctx() says so */
+    bool object_known;                              /* FIND was made: the ctx pairs "=tags" and "=owner" are complete */
+    struct record_sub sub;                          /* IAM acts: whom it is about */
 };
+/* Whether any condition or ownership rule can matter to this request: else no ctx is put together, and none stands in its leaf. */
+bool policy_wants_ctx(const struct policy_state *s, const struct policy_request *r);
 
 enum policy_reason {
 #define REASON(name, text, s3, what) POLICY_##name,
@@ -158,10 +215,22 @@ struct policy_decision {
     enum policy_reason reason;
     uint32_t engine;                                /* POLICY_ENGINE_VERSION */
     uint64_t ctl;                                   /* state->size it was decided under */
-    uint32_t obligations;                           /* 0: engine 1 has none; grants and approvals bring them */
+    bool needs_object;                              /* not decided yet: it hangs on the object's tags or writer. FIND, then ask again with
+                                                     * object_known (with what is not there: no tags, no owner) */
+    uint32_t obligations;                           /* POLICY_HIDE_ABSENCE */
     const struct policy_bucket *bucket;             /* the bucket named; NULL when denied before it was looked at, or none */
 };
+/* What is not there is answered 403, not 404: the caller may not list the bucket. Set for READ acts on objects. */
+#define POLICY_HIDE_ABSENCE 1u
 struct policy_decision policy_decide(const struct policy_state *s, const struct policy_request *r);
+
+/* documents ----------------------------------------------------------------------------------------------------------------- */
+
+/* Whether text is a policy AWS would take, for a bucket (name) or a user (bucket empty): syntax, known elements only, principals where
+ * they belong, actions and resources of this bucket, condition operators and keys, POLICY limits. INPUT with *why for a person. */
+MUST_USE enum err policy_doc_check(struct slice text, struct slice bucket, const char **why);
+/* Does it give everyone something (as S3's block public access means it)? text passed policy_doc_check. */
+bool policy_doc_is_public(struct slice text);
 
 /* replay --------------------------------------------------------------------------------------------------------------- */
 

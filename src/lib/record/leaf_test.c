@@ -43,7 +43,7 @@ static void write_golden(struct buf *leaf, struct buf *opening)
     const struct slice uns[] = {SLICE_LIT("content-type"), SLICE_LIT("range")};
     record_put_texts(&w, RECORD_F_UNS, uns, ARRAY_LEN(uns));
     buf_reset(&value);
-    record_ver_put(&value, RECORD_VER_NONE);
+    record_ver_put(&value, RECORD_VER_NONE, RECORD_VER_NONE);
     memset(salt, 0x14, sizeof salt);
     record_put_commit(&w, &hash, RECORD_F_VER, salt, buf_slice(&value));
     record_put_int(&w, RECORD_F_W, 1);
@@ -97,12 +97,12 @@ static void golden_leaf_reads_back_and_its_opening_opens_it(void **state)
     assert_same(buf_slice(&again), buf_slice(&opening));
     struct record_obj obj;
     struct record_new new;
-    uint64_t ver;
+    uint64_t ver, rev;
     assert_err(record_obj_get(record_opened_field(&o, RECORD_F_OBJ)->value, &obj), ERR_OK, "obj");
     assert_same(obj.bucket, SLICE_LIT("photos"));
     assert_err(record_new_get(record_opened_field(&o, RECORD_F_NEW)->value, &new), ERR_OK, "new");
     assert_int_equal(new.size, 5);
-    assert_err(record_ver_get(record_opened_field(&o, RECORD_F_VER)->value, &ver), ERR_OK, "ver");
+    assert_err(record_ver_get(record_opened_field(&o, RECORD_F_VER)->value, &ver, &rev), ERR_OK, "ver");
     assert_true(ver == RECORD_VER_NONE);
     buf_done(&leaf);
     buf_done(&opening);
@@ -349,7 +349,7 @@ static void values_refuse_every_cut_and_anything_behind(void **state)
     struct record_qry qry = {.prefix = SLICE_LIT("p/"), .delimiter = SLICE_LIT("/"), .after = SLICE_LIT("p/a"), .keys_max = 1000};
     struct record_res res = {.truncated = true, .next = SLICE_LIT("p/b"), .count = 2};
     struct record_obj obj;
-    uint64_t ver;
+    uint64_t ver, rev;
     record_new_put(&b, &new);
     for (size_t n = 0; n < b.n; n++) assert_err(record_new_get(slice_of(b.p, n), &new), ERR_TRUNCATED, "new");
     buf_put_u8(&b, 0);
@@ -365,8 +365,8 @@ static void values_refuse_every_cut_and_anything_behind(void **state)
     for (size_t n = 0; n < b.n; n++) assert_err(record_res_get(slice_of(b.p, n), &res), ERR_TRUNCATED, "res");
     b.p[0] = 2;
     assert_err(record_res_get(buf_slice(&b), &res), ERR_INPUT, "res flag");
-    assert_err(record_ver_get(SLICE_LIT("1234567"), &ver), ERR_TRUNCATED, "ver");
-    assert_err(record_ver_get(SLICE_LIT("123456789"), &ver), ERR_TRAILING, "ver");
+    assert_err(record_ver_get(SLICE_LIT("1234567"), &ver, &rev), ERR_TRUNCATED, "ver");
+    assert_err(record_ver_get(SLICE_LIT("123456789"), &ver, &rev), ERR_TRUNCATED, "ver");
     for (unsigned past = 0; past <= 1; past++) {
         static const uint8_t key[S3_KEY_BYTES_MAX + 1];
         buf_reset(&b);

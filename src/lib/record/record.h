@@ -145,6 +145,9 @@ struct record_new {
 struct record_qry {
     struct slice prefix, delimiter, after;
     uint32_t keys_max;
+    uint8_t kind;                                     /* 0 keys, 1 versions, 2 uploads, 3 parts (prefix is the key) */
+    uint64_t after_index;                             /* versions: of the key `after`; parts: number; else 0 */
+    uint8_t id[ID_BYTES];                             /* uploads: of the key `after`; parts: the upload; else zeros */
 };
 struct record_res {
     bool truncated;
@@ -160,9 +163,31 @@ void record_qry_put(struct buf *out, const struct record_qry *v);
 MUST_USE enum err record_qry_get(struct slice value, struct record_qry *v);
 void record_res_put(struct buf *out, const struct record_res *v);
 MUST_USE enum err record_res_get(struct slice value, struct record_res *v);
-void record_ver_put(struct buf *out, uint64_t leaf_index);
-MUST_USE enum err record_ver_get(struct slice value, uint64_t *leaf_index);
-/* One row of a LIST result, or one item of a batch: kind | lp16 key | u64 leaf index. */
+/* revision: the last write that changed that version in place; equal to leaf_index (or NONE) when there was none. */
+void record_ver_put(struct buf *out, uint64_t leaf_index, uint64_t revision);
+MUST_USE enum err record_ver_get(struct slice value, uint64_t *leaf_index, uint64_t *revision);
+/* `copy`: the other side. Of a copy's write leaf: the source; of the read leaf that a streamed copy has before it: the destination
+ * (version NONE). */
+struct record_copy {
+    struct slice bucket, key;
+    struct slice vid;                                 /* as the caller named it; empty: the current one */
+    uint64_t ver, revision;
+};
+void record_copy_put(struct buf *out, const struct record_copy *v);
+MUST_USE enum err record_copy_get(struct slice value, struct record_copy *v);
+/* `up`: part 0: the upload itself. */
+void record_up_put(struct buf *out, const uint8_t upload[ID_BYTES], uint16_t part);
+MUST_USE enum err record_up_get(struct slice value, uint8_t upload[ID_BYTES], uint16_t *part);
+/* `sub`: whom an IAM call is about; third: access key id or policy's name; more: path, or a key's new status. */
+struct record_sub {
+    struct slice user, third, more;
+};
+void record_sub_put(struct buf *out, const struct record_sub *v);
+MUST_USE enum err record_sub_get(struct slice value, struct record_sub *v);
+/* `ctx`: pairs of name and value, in the order put (docs/spec/record.md). get: false at the end, or r->bad. */
+void record_ctx_put(struct buf *out, struct slice name, struct slice value);
+bool record_ctx_next(struct reader *r, struct slice *name, struct slice *value);
+/* One row of a LIST result, or one item of a batch: kind | lp16 key | u64 leaf index. Kinds in record.md. */
 void record_row_put(struct buf *out, uint8_t kind, struct slice key, uint64_t leaf_index);
 MUST_USE enum err record_row_get(struct reader *r, uint8_t *kind, struct slice *key, uint64_t *leaf_index);
 

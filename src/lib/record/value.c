@@ -53,6 +53,9 @@ void record_qry_put(struct buf *out, const struct record_qry *v)
     buf_put_lp16(out, v->delimiter);
     buf_put_lp16(out, v->after);
     buf_put_u32(out, v->keys_max);
+    buf_put_u8(out, v->kind);
+    buf_put_u64(out, v->after_index);
+    buf_put(out, v->id, ID_BYTES);
 }
 
 enum err record_qry_get(struct slice value, struct record_qry *v)
@@ -62,6 +65,9 @@ enum err record_qry_get(struct slice value, struct record_qry *v)
     v->delimiter = reader_lp16(&r, UINT16_MAX);
     v->after = reader_lp16(&r, UINT16_MAX);
     v->keys_max = reader_u32(&r);
+    v->kind = reader_u8(&r);
+    v->after_index = reader_u64(&r);
+    reader_fixed(&r, v->id, ID_BYTES);
     return reader_end(&r);
 }
 
@@ -85,16 +91,85 @@ enum err record_res_get(struct slice value, struct record_res *v)
     return truncated <= 1 ? ERR_OK : ERR_INPUT;
 }
 
-void record_ver_put(struct buf *out, uint64_t leaf_index)
+void record_ver_put(struct buf *out, uint64_t leaf_index, uint64_t revision)
 {
     buf_put_u64(out, leaf_index);
+    if (revision != leaf_index) buf_put_u64(out, revision);
 }
 
-enum err record_ver_get(struct slice value, uint64_t *leaf_index)
+enum err record_ver_get(struct slice value, uint64_t *leaf_index, uint64_t *revision)
 {
     struct reader r = reader_of(value);
-    *leaf_index = reader_u64(&r);
+    *leaf_index = *revision = reader_u64(&r);
+    if (value.n == 8) return reader_end(&r);
+    *revision = reader_u64(&r);
+    TRY(reader_end(&r));
+    /* One encoding each: what was not changed in place has no second number. */
+    return *revision > *leaf_index ? ERR_OK : ERR_INPUT;
+}
+
+void record_copy_put(struct buf *out, const struct record_copy *v)
+{
+    buf_put_lp16(out, v->bucket);
+    buf_put_lp16(out, v->key);
+    buf_put_lp16(out, v->vid);
+    buf_put_u64(out, v->ver);
+    buf_put_u64(out, v->revision);
+}
+
+enum err record_copy_get(struct slice value, struct record_copy *v)
+{
+    struct reader r = reader_of(value);
+    v->bucket = reader_lp16(&r, UINT16_MAX);
+    v->key = reader_lp16(&r, S3_KEY_BYTES_MAX);
+    v->vid = reader_lp16(&r, UINT16_MAX);
+    v->ver = reader_u64(&r);
+    v->revision = reader_u64(&r);
     return reader_end(&r);
+}
+
+void record_up_put(struct buf *out, const uint8_t upload[ID_BYTES], uint16_t part)
+{
+    buf_put(out, upload, ID_BYTES);
+    buf_put_u16(out, part);
+}
+
+enum err record_up_get(struct slice value, uint8_t upload[ID_BYTES], uint16_t *part)
+{
+    struct reader r = reader_of(value);
+    reader_fixed(&r, upload, ID_BYTES);
+    *part = reader_u16(&r);
+    return reader_end(&r);
+}
+
+void record_sub_put(struct buf *out, const struct record_sub *v)
+{
+    buf_put_lp16(out, v->user);
+    buf_put_lp16(out, v->third);
+    buf_put_lp16(out, v->more);
+}
+
+enum err record_sub_get(struct slice value, struct record_sub *v)
+{
+    struct reader r = reader_of(value);
+    v->user = reader_lp16(&r, UINT16_MAX);
+    v->third = reader_lp16(&r, UINT16_MAX);
+    v->more = reader_lp16(&r, UINT16_MAX);
+    return reader_end(&r);
+}
+
+void record_ctx_put(struct buf *out, struct slice name, struct slice value)
+{
+    buf_put_lp16(out, name);
+    buf_put_lp16(out, value);
+}
+
+bool record_ctx_next(struct reader *r, struct slice *name, struct slice *value)
+{
+    if (reader_left(r) == 0) return false;
+    *name = reader_lp16(r, UINT16_MAX);
+    *value = reader_lp16(r, UINT16_MAX);
+    return !r->bad;
 }
 
 void record_row_put(struct buf *out, uint8_t kind, struct slice key, uint64_t leaf_index)

@@ -274,20 +274,30 @@ MUST_USE enum s3_error s3_meta_check(const struct s3_header *h, size_t n, struct
 enum s3_sum {                                      /* the numbers of WIRE_SUM_* */
     S3_SUM_NONE = 0, S3_SUM_MD5 = 1, S3_SUM_SHA1 = 2, S3_SUM_SHA256 = 3,
     S3_SUM_CRC32 = 4, S3_SUM_CRC32C = 5, S3_SUM_CRC64NVME = 6,
+    S3_SUM_SHA512 = 7, S3_SUM_XXHASH64 = 8, S3_SUM_XXHASH3 = 9, S3_SUM_XXHASH128 = 10,
     S3_SUM__COUNT
 };
-#define S3_SUM_BYTES_MAX 32
+enum s3_sum_type { S3_SUM_FULL = 0, S3_SUM_COMPOSITE = 1 };
+#define S3_SUM_BYTES_MAX 64
 #define S3_SUM_BIT(s) (1u << (s))
 size_t s3_sum_bytes(enum s3_sum s);                /* 4 for CRC32 */
 const char *s3_sum_name(enum s3_sum s);            /* "CRC32" */
 const char *s3_sum_header(enum s3_sum s);          /* "x-amz-checksum-crc32"; "Content-MD5" for MD5 */
 const char *s3_sum_element(enum s3_sum s);         /* "ChecksumCRC32" */
-enum s3_sum s3_sum_of_name(struct slice name);     /* any case; S3_SUM_NONE when unknown (MD5 is not a checksum algorithm here) */
+enum s3_sum s3_sum_of_name(struct slice name);     /* any case; S3_SUM_NONE when unknown */
 enum s3_sum s3_sum_of_header(struct slice name);   /* x-amz-checksum-*, any case */
+/* "FULL_OBJECT", "COMPOSITE". */
+const char *s3_sum_type_name(enum s3_sum_type t);
+MUST_USE bool s3_sum_type_of_name(struct slice name, enum s3_sum_type *out);
+/* What an upload in parts may ask for: CRC64NVME is FULL only, SHA*, MD5 and XXHASH* COMPOSITE only, CRC32 and CRC32C either.
+ * type NULL: the default of the algorithm. D08, D09, D10: InvalidRequest. */
+MUST_USE enum s3_error s3_sum_type_check(enum s3_sum s, const enum s3_sum_type *asked, enum s3_sum_type *out, struct s3_fault *f);
+/* The checksum of a||b from those of a and b and b's length (CRC32, CRC32C, CRC64NVME). Values big-endian as everywhere here. */
+void s3_sum_combine(enum s3_sum s, uint8_t a[S3_SUM_BYTES_MAX], const uint8_t b[S3_SUM_BYTES_MAX], uint64_t b_size);
 /* Any subset in one pass. */
 struct s3_sums {
     uint32_t want;                                 /* S3_SUM_BIT set */
-    void *md[4];                                   /* EVP_MD_CTX by enum s3_sum */
+    void *md[S3_SUM__COUNT];                       /* EVP_MD_CTX or xxhash state by enum s3_sum */
     uint32_t crc32, crc32c;
     uint64_t crc64;
     uint64_t bytes;
@@ -428,8 +438,9 @@ void s3_buckets_end(struct buf *out, struct slice prefix, struct slice next);
 void s3_location_xml(struct buf *out, struct slice region);       /* us-east-1 is the empty element */
 void s3_versioning_xml(struct buf *out, const char *status);      /* NULL: never enabled */
 void s3_delete_begin(struct buf *out);
-void s3_delete_row(struct buf *out, struct slice key);
-void s3_delete_error(struct buf *out, struct slice key, enum s3_error code, const char *message);    /* message NULL: table's */
+/* version: as asked, marker: DeleteMarkerVersionId when a marker was made or removed; p NULL: not. */
+void s3_delete_row(struct buf *out, struct slice key, struct slice version, bool marker, struct slice marker_version);
+void s3_delete_error(struct buf *out, struct slice key, struct slice version, enum s3_error code, const char *message);    /* message NULL: table's */
 void s3_delete_end(struct buf *out);
 
 /* XML in: xml_in.c ------------------------------------------------------------------------------------------------------------------ */

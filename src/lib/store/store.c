@@ -56,6 +56,7 @@ void store_iter_close(struct store *s, struct store_iter *it) {
 }
 
 void store_iter_seek(struct store *s, struct store_iter *it, struct slice key) { s->engine->iter_seek(it, key); }
+void store_iter_seek_back(struct store *s, struct store_iter *it, struct slice key) { s->engine->iter_seek_back(it, key); }
 void store_iter_next(struct store *s, struct store_iter *it) { s->engine->iter_next(it); }
 bool store_iter_valid(struct store *s, struct store_iter *it) { return s->engine->iter_valid(it); }
 struct slice store_iter_key(struct store *s, struct store_iter *it) { return s->engine->iter_key(it); }

@@ -95,6 +95,8 @@ struct store_iter;
 struct store_iter *store_iter_open(struct store *s, struct store_snap *snap, enum store_table t, struct slice upper);
 void store_iter_close(struct store *s, struct store_iter *it);
 void store_iter_seek(struct store *s, struct store_iter *it, struct slice key);
+/* To the last row at or below key, whatever prefix that has: ask for a key below which a row is known to lie, or it walks far. */
+void store_iter_seek_back(struct store *s, struct store_iter *it, struct slice key);
 void store_iter_next(struct store *s, struct store_iter *it);
 bool store_iter_valid(struct store *s, struct store_iter *it);
 struct slice store_iter_key(struct store *s, struct store_iter *it);

@@ -96,6 +96,7 @@ static struct store_iter *rocks_iter_open(struct store *s, struct store_snap *sn
 }
 static void rocks_iter_close(struct store_iter *it) { store_rocks_iter_close(it); }
 static void rocks_iter_seek(struct store_iter *it, struct slice key) { store_rocks_iter_seek(it, key.p, key.n); }
+static void rocks_iter_seek_back(struct store_iter *it, struct slice key) { store_rocks_iter_seek_back(it, key.p, key.n); }
 static void rocks_iter_next(struct store_iter *it) { store_rocks_iter_next(it); }
 static bool rocks_iter_valid(struct store_iter *it) { return store_rocks_iter_valid(it) != 0; }
 static struct slice rocks_iter_key(struct store_iter *it) {
@@ -124,6 +125,7 @@ const struct store_engine store_engine_rocksdb = {
     .iter_open = rocks_iter_open,
     .iter_close = rocks_iter_close,
     .iter_seek = rocks_iter_seek,
+    .iter_seek_back = rocks_iter_seek_back,
     .iter_next = rocks_iter_next,
     .iter_valid = rocks_iter_valid,
     .iter_key = rocks_iter_key,

@@ -48,6 +48,7 @@ struct store_engine {
     struct store_iter *(*iter_open)(struct store *s, struct store_snap *snap, enum store_table t, struct slice upper);
     void (*iter_close)(struct store_iter *it);
     void (*iter_seek)(struct store_iter *it, struct slice key);
+    void (*iter_seek_back)(struct store_iter *it, struct slice key);
     void (*iter_next)(struct store_iter *it);
     bool (*iter_valid)(struct store_iter *it);
     struct slice (*iter_key)(struct store_iter *it);

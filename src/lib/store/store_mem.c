@@ -225,6 +225,12 @@ static void mem_iter_seek(struct store_iter *it, struct slice key) {
     bool equal = false;
     it->at = table_lower(&it->table, key, &equal);
 }
+static void mem_iter_seek_back(struct store_iter *it, struct slice key) {
+    bool equal = false;
+    it->at = table_lower(&it->table, key, &equal);
+    if (equal) return;
+    it->at = it->at > 0 ? it->at - 1 : it->table.n; /* n: none */
+}
 static void mem_iter_next(struct store_iter *it) { it->at++; }
 static bool mem_iter_valid(struct store_iter *it) {
     return !it->failed && it->at < it->table.n && slice_cmp(row_key(&it->table.rows[it->at]), slice_of(it->upper, it->upper_n)) < 0;
@@ -250,6 +256,7 @@ const struct store_engine store_engine_mem = {
     .iter_open = mem_iter_open,
     .iter_close = mem_iter_close,
     .iter_seek = mem_iter_seek,
+    .iter_seek_back = mem_iter_seek_back,
     .iter_next = mem_iter_next,
     .iter_valid = mem_iter_valid,
     .iter_key = mem_iter_key,

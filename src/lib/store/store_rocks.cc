@@ -446,6 +446,9 @@ void store_rocks_iter_close(void *it) { delete static_cast<RocksIter *>(it); }
 void store_rocks_iter_seek(void *it, const uint8_t *key, size_t key_n) {
     static_cast<RocksIter *>(it)->it->Seek(rocksdb::Slice(reinterpret_cast<const char *>(key), key_n));
 }
+void store_rocks_iter_seek_back(void *it, const uint8_t *key, size_t key_n) {
+    static_cast<RocksIter *>(it)->it->SeekForPrev(bytes(key, key_n));
+}
 void store_rocks_iter_next(void *it) { static_cast<RocksIter *>(it)->it->Next(); }
 int store_rocks_iter_valid(void *it) { return static_cast<RocksIter *>(it)->it->Valid(); }
 void store_rocks_iter_key(void *it, const uint8_t **p, size_t *n) {

@@ -38,6 +38,7 @@ void store_rocks_snap_close(struct store_rocks *r, const void *snap);
 void *store_rocks_iter_open(struct store_rocks *r, const void *snap, int table, const uint8_t *upper, size_t upper_n);
 void store_rocks_iter_close(void *it);
 void store_rocks_iter_seek(void *it, const uint8_t *key, size_t key_n);
+void store_rocks_iter_seek_back(void *it, const uint8_t *key, size_t key_n);
 void store_rocks_iter_next(void *it);
 int store_rocks_iter_valid(void *it);
 void store_rocks_iter_key(void *it, const uint8_t **p, size_t *n);

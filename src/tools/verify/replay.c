@@ -140,7 +140,7 @@ static void check_ver(struct replay *p, uint64_t index, const struct record_leaf
         p->erased++;
         return;
     }
-    if (record_ver_get(v, &says) != ERR_OK) verify_find(p->report, "bad-opening", "access", index, "ver does not open to a version");
+    if (record_ver_get(v, &says, &says_rev) != ERR_OK) verify_find(p->report, "bad-opening", "access", index, "ver does not open to a version");
     else if (k->bucket->blind) p->blind++;
     else {
         p->reads++;
