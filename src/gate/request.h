@@ -32,10 +32,13 @@ enum request_state {
 
 /* What a read keeps between FIND and release. */
 struct request_get {
-    struct entry entry;                            /* facts and rows; blob keys in locked memory */
+    struct entry entry;                            /* facts and rows; blob keys or set key in locked memory */
     uint64_t off, len;                             /* what is released */
     bool part;
     unsigned tries;                                /* rule 8 */
+    uint64_t released;                             /* of a set: plaintext offset up to which rows were released; NEXT goes on there */
+    bool awaits_next;                              /* a RELEASE said more; the request lives on until the last one, or its client is gone */
+    struct buf parts;                              /* part rows list of the last FOUND */
 };
 struct request_put {
     struct s3_body body;
@@ -46,6 +49,10 @@ struct request_put {
     uint8_t md5[16], sum[S3_SUM_BYTES_MAX], sha256[HASH_BYTES];
     bool has_sha256;
     uint64_t ticket_ms;                            /* when it was given */
+    uint64_t size_min, size_max;                   /* of a form: content-length-range */
+    void (*commit)(struct gate_request *r);        /* COMMIT's digests are right */
+    void *job;                                     /* of whoever opened it: op_upload.c, op_copy.c, op_form.c */
+    void (*job_cleanup)(struct gate_request *r);
 };
 struct request_list {
     struct s3_list_args args;
@@ -87,6 +94,12 @@ struct gate_request {
     size_t uns_count;
     enum s3_op op;
     const char *act;                               /* operation's name */
+    struct slice vid;                              /* versionId as named; p NULL: not */
+    bool vid_null;                                 /* it is "null" */
+    uint64_t vid_index, vid_order;                 /* else */
+    struct buf ctx;                                /* record_ctx pairs, when policies may ask */
+    bool object_known;                             /* ctx holds what the object is */
+    struct slice sub_value;                        /* IAM: value of `sub`, in scratch memory of op_iam.c */
     struct s3_fault fault;                         /* what is answered when it is not S3E_NONE */
 
     struct step_box verified_box, decided_box, recorded_box;
@@ -144,6 +157,17 @@ void request_fail_code(struct gate_request *r, enum s3_error code, const char *m
 void request_answer(struct gate_request *r, const struct recorded *rec, uint16_t status, struct slice raw);
 /* Asks for the control body; `body` gets the pieces. */
 void request_want_body(struct gate_request *r, uint32_t size_max, void (*body)(struct gate_request *r, struct slice data, bool last));
+/* What a write does with what is there: from the bucket's versioning now and what FIND saw (ask it with want_null when request_wants_null()).
+ * current NULL: nothing is there. */
+bool request_wants_null(const struct gate_request *r);
+void request_turn(const struct gate_request *r, const struct wire_found *m, const struct entry *current, struct command_turn *out);
+uint8_t request_entry_flags(const struct gate_request *r);       /* of the version it writes: ENTRY_NULL unless versioning is enabled */
+bool request_versioned(const struct gate_request *r);            /* answers carry x-amz-version-id: enabled or suspended */
+/* Adds x-amz-version-id of e to the answer when the bucket is, or was, versioned. */
+void request_put_version(struct gate_request *r, const struct entry *e);
+/* CORS headers of an answer to a request with an Origin, when the bucket's rules fit: cors.c. Called by request_answer, request_fail, releases and
+ * listings, for everyone. */
+void cors_headers(struct gate_request *r, struct buf *headers);
 /* Adds to r->headers_out. */
 void request_put_header(struct gate_request *r, const char *name, struct slice value);
 
@@ -152,19 +176,42 @@ MUST_USE bool request_may_record(struct gate_request *r, bool writes);
 
 /* operations: step.c's table ------------------------------------------------------------------------------------------------ */
 
-void op_get_begin(struct gate_request *r);         /* GetObject, HeadObject */
-void op_put_begin(struct gate_request *r);
+void op_get_begin(struct gate_request *r);         /* GetObject, HeadObject, their Version and Part forms */
+void op_get_next(struct gate_request *r);          /* NEXT */
+void op_attributes_begin(struct gate_request *r);
+/* A read of one version by rule 8, for others than GET: FINDs (by r->vid, or the current one), decides again when the object matters, opens it into
+ * r->u.get.entry and meta into r->body_bytes, answers what is absent itself (404, 405 of a marker, 403 when hidden), else calls got(). There the leaf must be
+ * appended in the same turn. */
+void op_read(struct gate_request *r, void (*got)(struct gate_request *r));
+void op_put_begin(struct gate_request *r);         /* PutObject */
 void op_put_sweep(struct gate *g);                 /* tickets not committed for TICKET_MS */
 MUST_USE enum err op_put_chunks(struct gate_request *r, const struct wire_chunks *m);   /* INPUT: none are due, or not so */
 void op_put_commit(struct gate_request *r, const struct wire_commit *m);
-void op_list_begin(struct gate_request *r);        /* v1 and v2 */
+/* Opens an upload of any kind: reads the body's headers, gives the ticket; commit(r) comes when COMMIT's digests are what they must be. What is refused before is
+ * refused by it. The caller has set u.put.job before, if it needs one. */
+void op_put_open(struct gate_request *r, void (*commit)(struct gate_request *r));
+/* The same without a client's body: the front reads `size` bytes by the RELEASE that the caller sends behind the ticket. sum: what COMMIT must carry besides MD5. */
+void op_put_open_copy(struct gate_request *r, uint64_t size, enum s3_sum sum, void (*commit)(struct gate_request *r));
+/* What a PUT, a form or a copy commits: from the hold to the answer, as PutObject. */
+void op_put_commit_object(struct gate_request *r);
+void op_list_begin(struct gate_request *r);        /* v1, v2, versions, uploads, parts */
 void op_list_settled(struct gate *g, struct gate_tenant *t);   /* a write of the tenant is done or voided: rule 9 */
-void op_delete_begin(struct gate_request *r);
+void op_delete_begin(struct gate_request *r);      /* DeleteObject, DeleteObjectVersion */
 void op_undelete_begin(struct gate_request *r);
 void op_batch_begin(struct gate_request *r);       /* DeleteObjects */
+void op_copy_begin(struct gate_request *r);        /* CopyObject */
+void op_tagging_begin(struct gate_request *r);     /* Get, Put, DeleteObjectTagging */
+void op_upload_begin(struct gate_request *r);      /* CreateMultipartUpload, AbortMultipartUpload */
+void op_part_begin(struct gate_request *r);        /* UploadPart, UploadPartCopy */
+void op_complete_begin(struct gate_request *r);
+void op_form_begin(struct gate_request *r);        /* PostObject */
+void op_config_begin(struct gate_request *r);      /* Put and Delete of a bucket's documents */
+void op_iam_begin(struct gate_request *r);         /* POST / of IAM and STS; S3 Control */
+void op_preflight_begin(struct gate_request *r);
 void op_bucket_create_begin(struct gate_request *r);
 void op_bucket_delete_begin(struct gate_request *r);
-void op_look_begin(struct gate_request *r);        /* HeadBucket, GetBucketLocation, GetBucketVersioning, ListBuckets, absent codes */
+void op_look_begin(struct gate_request *r);        /* HeadBucket, ListBuckets, what reads configuration, absent codes */
 void op_purge_all(struct gate *g);                 /* TEND_GRAVE */
+void lifecycle_run(struct gate *g);                /* TEND_LIFECYCLE */
 
 #endif

@@ -63,8 +63,17 @@ void step_verify_chunks(struct gate_request *r, struct s3_chain *c, struct slice
 
 /* Asks policy, with the control log as it is now. */
 const struct decided *step_decide(struct gate_request *r, const struct verified *v);
-/* For another action or key of the same request (items of a batch). */
-bool step_decide_also(struct gate_request *r, const struct verified *v, enum s3_op op, struct slice key);
+/* For another action, key or version of the same request (items of a batch). vid p NULL: none. */
+bool step_decide_also(struct gate_request *r, const struct verified *v, enum s3_op op, struct slice key, struct slice vid);
+/* May the caller read the source of this copy? Another decision of the same request: bucket, key and version are the source's. tags and owner: of
+ * what FIND saw there (empty when nothing). Its inputs stand in the leaf's `copy` and, when policies ask, in ctx as "=source-tags" and "=source-owner". */
+bool step_decide_source(struct gate_request *r, const struct verified *v, const struct s3_copy_source *from, struct slice tags, struct slice owner);
+/* The decision hangs on the object: after FIND comes step_object_allowed(). Such a decision does not record. */
+bool decided_needs_object(const struct decided *d);
+/* Decides again with what the object is: its tags (canonical query form) and its writer's account; both empty when there is none. Nothing
+ * happens unless decided_needs_object(). False: r->fault is set, step_refuse() is next. */
+MUST_USE bool step_object_allowed(struct gate_request *r, struct slice tags, struct slice owner);
+bool decided_hides(const struct decided *d);       /* what is absent is answered 403 AccessDenied: POLICY_HIDE_ABSENCE */
 bool decided_allow(const struct decided *d);
 const char *decided_why(const struct decided *d);                /* policy's reason: `why` of a denied leaf */
 enum s3_error decided_code(const struct decided *d);             /* what S3 answers then */
@@ -81,10 +90,11 @@ struct leaf_says {
     const char *why;                               /* S3 code when the answer is a refusal; NULL */
     bool has_bytes, has_range, has_ver, has_asof, has_batch;
     uint64_t bytes, range_first, range_last, ver, asof;
+    uint64_t rev;                                  /* with has_ver: its revision; 0: none but ver */
     uint64_t n;                                    /* batch: items, and their root */
     uint8_t root[HASH_BYTES];
-    struct slice fresh, qry, res, items;           /* values of the commitments new, qry, res, items; p NULL: absent */
-};
+    struct slice fresh, qry, res, items, up, copy, sub;   /* values of the commitments new, qry, res ...; p NULL: absent */
+};                                                 /* `vid` and `ctx` come from the request */
 /* Appends the leaf to the tenant's access log. `durable` is called from the loop when it is on disk, with the receipt. With a
  * write, its command rides in the same record; the write's own callback tells what came of it, and `durable` may be NULL
  * (a read without it is one whose durability a later record of the same log implies). A read's
@@ -93,7 +103,13 @@ struct leaf_says {
 MUST_USE enum err step_record(struct gate_request *r, const struct decided *d, const struct leaf_says *says, struct gate_write *w,
                               void (*durable)(struct gate_request *r, const struct recorded *rec));
 struct recorded *request_recorded(struct gate_request *r);       /* NULL: nothing was recorded yet */
-/* The same for a bucket's configuration: the request's own record stands in the control log and is folded at once. */
+/* Configuration by the request's own record in the control log, folded at once. cfg: a document of r->bucket set (on) or ended; iam: of
+ * `account`. doc p NULL: none. EXISTS, MISSING, INPUT, LIMIT: the fold would refuse it and nothing was appended. */
+MUST_USE enum err step_record_cfg(struct gate_request *r, const struct decided *d, bool on, struct slice doc,
+                                  void (*durable)(struct gate_request *r, const struct recorded *rec));
+MUST_USE enum err step_record_iam(struct gate_request *r, const struct decided *d, struct slice account, bool on, struct slice sub, struct slice doc,
+                                  void (*durable)(struct gate_request *r, const struct recorded *rec));
+/* The same for a bucket itself. */
 MUST_USE enum err step_record_bucket(struct gate_request *r, const struct decided *d, const struct gate_bucket *b, bool on,
                                      void (*durable)(struct gate_request *r, const struct recorded *rec));
 bool recorded_durable(const struct recorded *rec);               /* asks the logbook, keeps no flag of its own */

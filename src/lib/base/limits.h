@@ -247,6 +247,9 @@
 #define SCAN_ANSWER_BYTES_MAX (2 * 1024 * 1024)  /* rows of one SCAN, all its frames */
 #define PURGE_ENTRIES_MAX 10000
 #define BATCH_ITEMS_MAX 1000
+#define FOUND_PARTS_MAX 512                      /* part rows of one FOUND */
+#define FOUND_PARTS_BYTES_MAX (180 * 1024)       /* and their bytes; what is left over is asked for with SET */
+#define SETPART_PROBES_MAX 128                   /* seeks that find a part by its number: half of them halve the range of offsets */
 #define GRAVE_LOOK_MAX 10000                     /* buried versions of one key that an UNDELETE looks at */
 
 /* policy */

@@ -447,7 +447,7 @@ void store_rocks_iter_seek(void *it, const uint8_t *key, size_t key_n) {
     static_cast<RocksIter *>(it)->it->Seek(rocksdb::Slice(reinterpret_cast<const char *>(key), key_n));
 }
 void store_rocks_iter_seek_back(void *it, const uint8_t *key, size_t key_n) {
-    static_cast<RocksIter *>(it)->it->SeekForPrev(bytes(key, key_n));
+    static_cast<RocksIter *>(it)->it->SeekForPrev(rocksdb::Slice(reinterpret_cast<const char *>(key), key_n));
 }
 void store_rocks_iter_next(void *it) { static_cast<RocksIter *>(it)->it->Next(); }
 int store_rocks_iter_valid(void *it) { return static_cast<RocksIter *>(it)->it->Valid(); }
