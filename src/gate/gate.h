@@ -36,6 +36,7 @@ struct gate_key {
     char access_key[ACCESS_KEY_CHARS + 1];
     struct gate_tenant *tenant;
     char account[ACCOUNT_CHARS + 1];
+    char user[POLICY_USER_CHARS_MAX + 1];          /* POLICY_USER_ROOT: the account's own */
     struct secret secret_key;                      /* SECRET_KEY_CHARS characters, locked memory */
     bool on;
     /* signing key cache: the one of the newest day, region and service asked for (s3.h). step_verify.c fills it; whoever frees the
@@ -76,6 +77,7 @@ struct gate_tenant {
     bool served;                                   /* false: keeper and log disagree (rule 7), or recovery is not over */
     char unserved_why[160];                        /* for doctor and 503 */
     uint64_t grave_ms;
+    bool display_name;                             /* conf.display_name: tenants_owner() gives names */
     struct gate_flow *flow;                        /* made by flow_begin() */
 };
 
@@ -135,6 +137,12 @@ MUST_USE enum err tenants_open(struct gate *g, struct buf *why);
 MUST_USE enum err tenants_bucket_prepare(struct gate *g, struct gate_tenant *t, struct slice name, struct gate_bucket **out);
 void tenants_bucket_drop(struct gate *g, struct gate_tenant *t, struct gate_bucket *b);      /* prepared, not created after all */
 MUST_USE enum err tenants_control_apply(struct gate *g, struct gate_tenant *t, uint64_t index, struct slice leaf, struct slice opening);
+/* A fresh access key of nobody yet, with its secret sealed in the tenant's keyring (synced): the leaf that gives it to a user comes after, and
+ * tenants_control_apply() fills account, user and `on` from it. `secret` gets SECRET_KEY_CHARS characters for the one answer; wipe it. */
+MUST_USE enum err tenants_key_make(struct gate *g, struct gate_tenant *t, struct gate_key **out, char secret[SECRET_KEY_CHARS]);
+/* The canonical id of an account, 64 hex digits of SHA-256("tillit account v1" | tenant id | account), and its display name: the account's
+ * number with display_name of [s3-tests], else nothing. Appends to both; name may be NULL. */
+void tenants_owner(const struct gate_tenant *t, struct slice account, struct buf *id, struct buf *name);
 struct gate_bucket *tenants_bucket(struct gate_tenant *t, struct slice name);
 struct gate_key *tenants_key(struct gate *g, struct slice access_key);
 struct gate_tenant *tenants_by_name(struct gate *g, struct slice name);

@@ -100,6 +100,7 @@ struct gate_request {
     struct buf ctx;                                /* record_ctx pairs, when policies may ask */
     bool object_known;                             /* ctx holds what the object is */
     struct slice sub_value;                        /* IAM: value of `sub`, in scratch memory of op_iam.c */
+    struct slice doc_value;                        /* CreateBucket: value of `doc` in the bkt leaf (record.md section 2); p NULL: none */
     struct s3_fault fault;                         /* what is answered when it is not S3E_NONE */
 
     struct step_box verified_box, decided_box, recorded_box;

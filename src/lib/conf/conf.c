@@ -13,7 +13,7 @@
 #define CONF_FILE_BYTES_MAX 65536
 #define CONF_LINE_BYTES_MAX 1024
 
-enum conf_type { CONF_T_PORT, CONF_T_TEXT, CONF_T_MS, CONF_T_COUNT };
+enum conf_type { CONF_T_PORT, CONF_T_TEXT, CONF_T_MS, CONF_T_COUNT, CONF_T_BOOL, CONF_T_OWNERSHIP };
 struct conf_row {
     const char *section, *key, *dflt;
     enum conf_type type;
@@ -25,11 +25,23 @@ static const struct conf_row rows[] = {
 #undef CONF
 };
 
+static bool ownership_ok(struct slice value)
+{
+    return slice_is(value, "BucketOwnerEnforced") || slice_is(value, "BucketOwnerPreferred") || slice_is(value, "ObjectWriter");
+}
+
 static enum err set(struct conf *c, const struct conf_row *r, struct slice value, const char **want)
 {
     char *at = (char *)c + r->off;
-    if (r->type == CONF_T_TEXT) {
-        *want = "a text of at most 255 bytes without control characters";
+    if (r->type == CONF_T_BOOL) {
+        bool on = slice_is(value, "yes");
+        *want = "yes or no";
+        memcpy(at, &on, sizeof on);
+        return on || slice_is(value, "no") ? ERR_OK : ERR_CONFIG;
+    }
+    if (r->type == CONF_T_TEXT || r->type == CONF_T_OWNERSHIP) {
+        *want = r->type == CONF_T_TEXT ? "a text of at most 255 bytes without control characters" : "BucketOwnerEnforced, BucketOwnerPreferred or ObjectWriter";
+        if (r->type == CONF_T_OWNERSHIP && !ownership_ok(value)) return ERR_CONFIG;
         if (value.n >= CONF_TEXT_MAX) return ERR_CONFIG;
         for (size_t i = 0; i < value.n; i++)
             if (value.p[i] < 0x20 || value.p[i] == 0x7f) return ERR_CONFIG;
@@ -43,6 +55,16 @@ static enum err set(struct conf *c, const struct conf_row *r, struct slice value
     if (slice_u64(value, max, &v) != ERR_OK || (r->type == CONF_T_COUNT && v == 0)) return ERR_CONFIG;
     memcpy(at, &v, sizeof v);
     return ERR_OK;
+}
+
+/* Keys read like sentences to some and like names to others: "part-min-bytes" is "part_min_bytes". */
+static bool key_is(struct slice key, const char *name)
+{
+    size_t n = strlen(name);
+    if (key.n != n) return false;
+    for (size_t i = 0; i < n; i++)
+        if ((key.p[i] == '-' ? '_' : key.p[i]) != (uint8_t)name[i]) return false;
+    return true;
 }
 
 /* How many single edits lie between two short words, capped: good enough to say "did you mean". */
@@ -100,7 +122,7 @@ static enum err parse_line(const char *name, size_t line_no, struct slice line, 
     }
     key = slice_trim(key), value = slice_trim(value);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        if (!slice_is(*section, rows[i].section) || !slice_is(key, rows[i].key)) continue;
+        if (!slice_is(*section, rows[i].section) || !key_is(key, rows[i].key)) continue;
         const char *want;
         if (seen[i]) {
             buf_printf(why, "%s:%zu: \"%s\" stands twice in [%s]; keep one", name, line_no, rows[i].key, rows[i].section);
@@ -112,6 +134,16 @@ static enum err parse_line(const char *name, size_t line_no, struct slice line, 
         return ERR_CONFIG;
     }
     return unknown_key(name, line_no, *section, key, why);
+}
+
+void conf_tests_off(struct conf *c)
+{
+    static const char ownership[] = "BucketOwnerEnforced";
+    c->s3_tests = false;
+    memcpy(c->object_ownership, ownership, sizeof ownership);
+    c->public_access_block = true;
+    c->form_v2 = c->any_region = c->display_name = false;
+    c->lifecycle_day_ms = CONF_DAY_MS;
 }
 
 enum err conf_parse(const char *name, struct slice text, struct conf *out, struct buf *why)
@@ -129,6 +161,11 @@ enum err conf_parse(const char *name, struct slice text, struct conf *out, struc
         rest = slice_cut(rest, '\n', &line);
         if (line.n > 0 && line.p[line.n - 1] == '\r') line.n--;
         TRY(parse_line(name, line_no, line, &section, seen, out, why));
+    }
+    if (!out->s3_tests) conf_tests_off(out);
+    if (out->lifecycle_day_ms == 0) {
+        buf_printf(why, "%s: lifecycle_day_ms in [s3-tests] must be at least 1", name);
+        return ERR_CONFIG;
     }
     return ERR_OK;
 }

@@ -13,7 +13,11 @@
 
 #include "base/base.h"
 
-/* Every setting, once: CONF(field, section, key, type, default) with types PORT (0..65535), TEXT (<= 255), MS, COUNT (1..64). */
+/* Every setting, once: CONF(field, section, key, type, default) with types PORT (0..65535), TEXT (<= 255), MS, COUNT (1..64),
+ * BOOL (yes or no), OWNERSHIP (BucketOwnerEnforced, BucketOwnerPreferred or ObjectWriter). In a key '-' and '_' are the same.
+ *
+ * [s3-tests] makes the store answer as the conformance suite expects AWS of 2019 to 2022 to have answered. Without `on = yes` nothing of that
+ * section has an effect: conf_parse() then gives the settings of production (conf_tests_off), whatever stands there. */
 #define CONF_TABLE(CONF)                                                                                              \
     CONF(region, "s3", "region", TEXT, "eu-north-1")                                                                  \
     CONF(listen, "s3", "listen", TEXT, "127.0.0.1")                                                                   \
@@ -21,6 +25,14 @@
     CONF(s3_tls_port, "s3", "tls_port", PORT, "9443")                                                                 \
     CONF(domain, "s3", "domain", TEXT, "")                                                                            \
     CONF(anonymous_tenant, "s3", "anonymous_tenant", TEXT, "")                                                        \
+    CONF(part_min_bytes, "s3", "part_min_bytes", MS, "5242880")                                                       \
+    CONF(s3_tests, "s3-tests", "on", BOOL, "no")                                                                      \
+    CONF(object_ownership, "s3-tests", "object_ownership", OWNERSHIP, "ObjectWriter")                                 \
+    CONF(public_access_block, "s3-tests", "public_access_block", BOOL, "no")                                          \
+    CONF(form_v2, "s3-tests", "form_v2", BOOL, "yes")                                                                 \
+    CONF(any_region, "s3-tests", "any_region", BOOL, "yes")                                                           \
+    CONF(lifecycle_day_ms, "s3-tests", "lifecycle_day_ms", MS, "10000")                                               \
+    CONF(display_name, "s3-tests", "display_name", BOOL, "yes")                                                       \
     CONF(tls_cert, "s3", "tls_cert", TEXT, "front/tls/cert.pem")                                                      \
     CONF(tls_key, "s3", "tls_key", TEXT, "front/tls/key.pem")                                                         \
     CONF(api_port, "api", "port", PORT, "9001")                                                                       \
@@ -36,17 +48,20 @@
 
 #define CONF_TEXT_MAX 256
 struct conf {
-#define CONF_TYPE_PORT uint64_t
-#define CONF_TYPE_MS uint64_t
-#define CONF_TYPE_COUNT uint64_t
 #define CONF_FIELD_TEXT(f) char f[CONF_TEXT_MAX];
 #define CONF_FIELD_PORT(f) uint64_t f;
 #define CONF_FIELD_MS(f) uint64_t f;
 #define CONF_FIELD_COUNT(f) uint64_t f;
+#define CONF_FIELD_BOOL(f) bool f;
+#define CONF_FIELD_OWNERSHIP(f) char f[CONF_TEXT_MAX];
 #define CONF(field, section, key, type, dflt) CONF_FIELD_##type(field)
     CONF_TABLE(CONF)
 #undef CONF
 };
+#define CONF_DAY_MS 86400000
+/* The settings of [s3-tests] as production has them: new buckets are BucketOwnerEnforced and block public access, forms of signature version 2
+ * and foreign regions are refused, a lifecycle day is a day, no display names. */
+void conf_tests_off(struct conf *c);
 /* All defaults, then the file. A missing file is an error that names `tillit init`. `why` gets the text of the first error. */
 MUST_USE enum err conf_read(const char *path, struct conf *out, struct buf *why);
 /* The same over bytes; `name` is what errors call the file. */

@@ -32,6 +32,29 @@ static void values_comments_and_blanks_are_read(void **state)
     assert_string_equal(c.region, "x-1");
     assert_int_equal(c.api_port, 7);
 }
+static void the_test_profile_is_off_and_its_switches_mean_nothing_then(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("[s3-tests]\nform_v2 = yes\nany-region = yes\nlifecycle_day_ms = 5\nobject_ownership = ObjectWriter\n"), ERR_OK);
+    assert_false(c.s3_tests || c.form_v2 || c.any_region || c.display_name);
+    assert_true(c.public_access_block);
+    assert_string_equal(c.object_ownership, "BucketOwnerEnforced");
+    assert_int_equal(c.lifecycle_day_ms, 86400000);
+    assert_int_equal(c.part_min_bytes, 5242880);
+}
+static void the_test_profile_is_on_with_single_switches(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("[s3]\npart-min-bytes = 1\n[s3-tests]\non = yes\nform-v2 = no\n"), ERR_OK);
+    assert_true(c.s3_tests && !c.form_v2 && c.any_region && c.display_name && !c.public_access_block);
+    assert_string_equal(c.object_ownership, "ObjectWriter");
+    assert_int_equal(c.lifecycle_day_ms, 10000);
+    assert_int_equal(c.part_min_bytes, 1);
+    assert_int_equal(parse("[s3-tests]\non = yes\nform-v2 = true\n"), ERR_CONFIG);
+    assert_string_equal(text, "tillit.conf:3: \"form_v2\" in [s3-tests] must be yes or no");
+    assert_int_equal(parse("[s3-tests]\non = yes\nobject-ownership = Mine\n"), ERR_CONFIG);
+    assert_int_equal(parse("[s3-tests]\non = yes\nlifecycle-day-ms = 0\n"), ERR_CONFIG);
+}
 static void misspelt_key_names_line_and_remedy(void **state)
 {
     (void)state;
@@ -52,7 +75,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(empty_file_gives_defaults),
         cmocka_unit_test(values_comments_and_blanks_are_read),
-        cmocka_unit_test(misspelt_key_names_line_and_remedy),
+        cmocka_unit_test(the_test_profile_is_off_and_its_switches_mean_nothing_then),
+        cmocka_unit_test(the_test_profile_is_on_with_single_switches), cmocka_unit_test(misspelt_key_names_line_and_remedy),
         cmocka_unit_test(bad_number_twice_set_and_no_equals_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
