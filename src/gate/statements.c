@@ -257,54 +257,22 @@ static enum err owner(struct submission *u)
     return u->tenant && log_size(u->tenant->control) > 0 && signer_in(&u->tenant->owners, &u->sig) ? ERR_OK : ERR_AUTH;
 }
 
-static const char base32_upper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-static const char base64_text[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-static void random_text(const struct rng *rng, const char *alphabet, unsigned bits, char *out, size_t n)
-{
-    uint8_t r[64];
-    ASSERT(n <= sizeof r);
-    rng_fill(rng, r, n);
-    for (size_t i = 0; i < n; i++) out[i] = alphabet[r[i] & ((1u << bits) - 1)];
-    wipe(r, sizeof r);
-}
-
-static enum err key_keep(struct submission *u, struct gate_key *k)
-{
-    AUTO(buf) struct buf payload = BUF_INIT(KEYRING_RECORD_BYTES_MAX);
-    struct slice name = slice_of(k->access_key, ACCESS_KEY_CHARS);
-    buf_put_slice(&payload, name);
-    TRY(keys_seal(u->gate->crypto, u->gate->rng, &u->tenant->state_key, name, secret_slice(&k->secret_key), &payload));
-    TRY(map_put(u->gate->keys, name, k));
-    enum err e = keyring_append(&u->tenant->keyring, KEYRING_SECRET, buf_slice(&payload));
-    if (e != ERR_OK) map_del(u->gate->keys, name);
-    return e;
-}
-
+/* Accounts are what keys name: the first key makes one. Whose number it is in another tenant says nothing here (law 5). */
 static enum err key_add(struct submission *u, statement_done done, void *ctx)
 {
-    TRY(owner(u));
-    u->why = "the subject must be the account whose root user gets the key";
-    if (!slice_is(u->s.subject, u->tenant->account)) return ERR_INPUT;
-    u->why = NULL;
-    struct gate_key *k = calloc(1, sizeof *k);
-    if (!k) return ERR_NOMEM;
+    struct gate_key *k;
     char secret[SECRET_KEY_CHARS];
-    memcpy(k->access_key, "AKIA", 4);
-    random_text(u->gate->rng, base32_upper, 5, k->access_key + 4, ACCESS_KEY_CHARS - 4);
-    random_text(u->gate->rng, base64_text, 6, secret, sizeof secret);
-    k->tenant = u->tenant;
-    enum err e = secret_copy(&k->secret_key, slice_of(secret, sizeof secret));
-    if (e == ERR_OK) e = key_keep(u, k);
-    if (e != ERR_OK) {
-        wipe(secret, sizeof secret);
-        secret_done(&k->secret_key);
-        free(k);
-        return e;
-    }
+    AUTO(buf) struct buf owner_id = BUF_INIT(2 * HASH_BYTES);
+    TRY(owner(u));
+    u->why = "the subject must be the account of 12 digits whose root user gets the key";
+    if (!account_ok(u->s.subject)) return ERR_INPUT;
+    u->why = NULL;
+    TRY(tenants_key_make(u->gate, u->tenant, &k, secret));
+    tenants_owner(u->tenant, u->s.subject, &owner_id, NULL);
     json_object_set_new(u->answer, "access_key_id", json_string(k->access_key));
     json_object_set_new(u->answer, "secret_access_key", json_stringn(secret, sizeof secret));
-    json_object_set_new(u->answer, "account", json_string(u->tenant->account));
+    json_object_set_new(u->answer, "account", json_stringn((const char *)u->s.subject.p, u->s.subject.n));
+    json_object_set_new(u->answer, "canonical_id", json_stringn((const char *)owner_id.p, owner_id.n));
     wipe(secret, sizeof secret);
     const struct leaf_parts p = {.kind = RECORD_K_KEY, .on = 1, .act = "key.add", .account = u->s.subject, .access_key = slice_of(k->access_key, ACCESS_KEY_CHARS)};
     u->log = u->tenant->control;

@@ -261,19 +261,35 @@ static enum err bucket_fold(struct gate_tenant *t, const struct record_leaf *l, 
         ASSERT(e == ERR_OK);
     } else {
         map_del(t->buckets, name);
+        b->dead = true;
     }
     return ERR_OK;
 }
 
-static void key_fold(struct gate *g, const struct record_leaf *l, struct slice access_key)
+static void key_fold(struct gate *g, const struct record_leaf *l, struct slice access_key, struct slice user)
 {
     struct gate_key *k = map_get(g->keys, access_key);
     if (!k) return;
     struct slice account = record_text(l, RECORD_F_ACCOUNT);
-    ASSERT(account.n <= ACCOUNT_CHARS);
+    ASSERT(account.n <= ACCOUNT_CHARS && user.n <= POLICY_USER_CHARS_MAX);      /* the policy's fold has accepted the leaf */
     memcpy(k->account, account.p, account.n);
     k->account[account.n] = 0;
+    memcpy(k->user, user.p, user.n);
+    k->user[user.n] = 0;
     k->on = record_int(l, RECORD_F_ON, 0) == 1;
+}
+
+/* Of IAM calls only keys concern the gate's own tables: users and their policies are the policy room's. */
+static void iam_fold(struct gate *g, const struct record_leaf *l, struct slice sub_value)
+{
+    struct record_sub sub;
+    switch (policy_act_of(record_text(l, RECORD_F_ACT))) {
+    case POLICY_ACT_CreateAccessKey:
+    case POLICY_ACT_UpdateAccessKey:
+    case POLICY_ACT_DeleteAccessKey: break;
+    default: return;
+    }
+    if (record_sub_get(sub_value, &sub) == ERR_OK) key_fold(g, l, sub.third, sub.user);
 }
 
 enum err tenants_control_apply(struct gate *g, struct gate_tenant *t, uint64_t index, struct slice leaf, struct slice opening)
@@ -293,7 +309,8 @@ enum err tenants_control_apply(struct gate *g, struct gate_tenant *t, uint64_t i
         if (name.n > 0 && name.n <= S3_BUCKET_CHARS_MAX && t->name[0] == 0) memcpy(t->name, name.p, name.n);
     }
     if (l.kind == RECORD_K_BKT) TRY(bucket_fold(t, &l, opened(&o, RECORD_F_NAME)));
-    if (l.kind == RECORD_K_KEY) key_fold(g, &l, opened(&o, RECORD_F_KEYC));
+    if (l.kind == RECORD_K_KEY) key_fold(g, &l, opened(&o, RECORD_F_KEYC), SLICE_LIT(POLICY_USER_ROOT));
+    if (l.kind == RECORD_K_IAM) iam_fold(g, &l, opened(&o, RECORD_F_SUB));
     if (l.kind == RECORD_K_RDR) readers_fold(g, t, record_int(&l, RECORD_F_ON, 0) == 1, opened(&o, RECORD_F_RDR));
     return ERR_OK;
 }
@@ -333,6 +350,7 @@ enum err tenants_logs_open(struct gate *g, struct gate_tenant *t)
     if (!t->state) return ERR_NOMEM;
     TRY(policy_init(t->state));
     t->grave_ms = g->conf.grave_ms;
+    t->display_name = g->conf.display_name;
     TRY(fold(t->control, control_each, &o));
     return fold(t->access, NULL, NULL);
 }
@@ -460,6 +478,71 @@ void tenants_bucket_drop(struct gate *g, struct gate_tenant *t, struct gate_buck
     map_del(t->bucket_ids, slice_of(b->id, ID_BYTES));
     secret_done(&b->key);
     free(b);
+}
+
+/* access keys and accounts ---------------------------------------------------------------------------------------------- */
+
+static void random_text(const struct rng *rng, const char *alphabet, unsigned bits, char *out, size_t n)
+{
+    uint8_t r[SECRET_KEY_CHARS];
+    ASSERT(n <= sizeof r);
+    rng_fill(rng, r, n);
+    for (size_t i = 0; i < n; i++) out[i] = alphabet[r[i] & ((1u << bits) - 1)];
+    wipe(r, sizeof r);
+}
+
+static enum err key_keep(struct gate *g, struct gate_tenant *t, struct gate_key *k)
+{
+    AUTO(buf) struct buf payload = BUF_INIT(KEYRING_RECORD_BYTES_MAX);
+    struct slice name = slice_of(k->access_key, ACCESS_KEY_CHARS);
+    buf_put_slice(&payload, name);
+    TRY(keys_seal(g->crypto, g->rng, &t->state_key, name, secret_slice(&k->secret_key), &payload));
+    TRY(map_put(g->keys, name, k));
+    enum err e = keyring_append(&t->keyring, KEYRING_SECRET, buf_slice(&payload));
+    if (e != ERR_OK) map_del(g->keys, name);
+    return e;
+}
+
+enum err tenants_key_make(struct gate *g, struct gate_tenant *t, struct gate_key **out, char secret[SECRET_KEY_CHARS])
+{
+    static const char base32_upper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    static const char base64_text[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    struct gate_key *k = calloc(1, sizeof *k);
+    if (!k) return ERR_NOMEM;
+    memcpy(k->access_key, "AKIA", 4);
+    random_text(g->rng, base32_upper, 5, k->access_key + 4, ACCESS_KEY_CHARS - 4);
+    random_text(g->rng, base64_text, 6, secret, SECRET_KEY_CHARS);
+    k->tenant = t;
+    enum err e = secret_copy(&k->secret_key, slice_of(secret, SECRET_KEY_CHARS));
+    if (e == ERR_OK) e = key_keep(g, t, k);
+    if (e == ERR_OK) {
+        *out = k;
+        return ERR_OK;
+    }
+    wipe(secret, SECRET_KEY_CHARS);
+    secret_done(&k->secret_key);
+    free(k);
+    return e;
+}
+
+void tenants_owner(const struct gate_tenant *t, struct slice account, struct buf *id, struct buf *name)
+{
+    static struct ledger_hash hash;                /* the loop thread's */
+    static bool ready;
+    AUTO(buf) struct buf text = BUF_INIT(64);
+    uint8_t out[HASH_BYTES];
+    if (!ready) {
+        enum err e = ledger_hash_init(&hash);
+        ASSERT(e == ERR_OK);
+        ready = true;
+    }
+    buf_put_str(&text, "tillit account v1");
+    buf_put(&text, t->id, ID_BYTES);
+    buf_put_slice(&text, account);
+    ASSERT(buf_ok(&text));
+    ledger_sha256(&hash, buf_slice(&text), out);
+    buf_put_hex(id, slice_of(out, sizeof out));
+    if (name && t->display_name) buf_put_slice(name, account);
 }
 
 struct gate_bucket *tenants_bucket(struct gate_tenant *t, struct slice name) { return map_get(t->buckets, name); }
