@@ -50,6 +50,8 @@ struct request_put {
     bool has_sha256;
     uint64_t ticket_ms;                            /* when it was given */
     uint64_t size_min, size_max;                   /* of a form: content-length-range */
+    enum s3_sum also;                              /* a second checksum that COMMIT must carry (an upload's own); NONE: none. Set before op_put_open() */
+    uint8_t also_value[S3_SUM_BYTES_MAX];
     void (*commit)(struct gate_request *r);        /* COMMIT's digests are right */
     void *job;                                     /* of whoever opened it: op_upload.c, op_copy.c, op_form.c */
     void (*job_cleanup)(struct gate_request *r);
@@ -193,6 +195,11 @@ void op_put_commit(struct gate_request *r, const struct wire_commit *m);
 void op_put_open(struct gate_request *r, void (*commit)(struct gate_request *r));
 /* The same without a client's body: the front reads `size` bytes by the RELEASE that the caller sends behind the ticket. sum: what COMMIT must carry besides MD5. */
 void op_put_open_copy(struct gate_request *r, uint64_t size, enum s3_sum sum, void (*commit)(struct gate_request *r));
+/* Of whatever becomes an object (PUT, form, upload in parts, copy with REPLACE): headers that ask for what is not here are refused; user metadata and tags
+ * within their bounds. */
+enum s3_error op_put_headers(struct gate_request *r);
+/* The headers list that lies sealed as meta, x-amz-tagging in canonical form among it; *tags: their number. op_put_headers() found nothing wrong with them. */
+void op_put_meta(struct gate_request *r, struct buf *out, uint8_t *tags);
 /* What a PUT, a form or a copy commits: from the hold to the answer, as PutObject. */
 void op_put_commit_object(struct gate_request *r);
 void op_list_begin(struct gate_request *r);        /* v1, v2, versions, uploads, parts */
