@@ -17,6 +17,7 @@
 #include "gate/hold.h"
 #include "gate/keeper_link.h"
 #include "gate/step.h"
+#include "s3/s3_config.h"
 
 struct gate_conn;
 struct gate_op;                                    /* an operation's row in step.c */
@@ -38,6 +39,7 @@ struct request_get {
     unsigned tries;                                /* rule 8 */
     uint64_t released;                             /* of a set: plaintext offset up to which rows were released; NEXT goes on there */
     bool awaits_next;                              /* a RELEASE said more; the request lives on until the last one, or its client is gone */
+    bool copy;                                     /* released behind a copy's TICKET: the request lives on after the last RELEASE too, for its COMMIT */
     struct buf parts;                              /* part rows list of the last FOUND */
 };
 struct request_put {
@@ -57,8 +59,16 @@ struct request_put {
     void (*job_cleanup)(struct gate_request *r);
 };
 struct request_list {
-    struct s3_list_args args;
+    uint8_t kind;                                  /* WIRE_SCAN_* */
+    struct s3_list_args args;                      /* keys */
+    struct s3_versions_args versions;              /* versions, uploads */
+    struct s3_parts_args parts;
+    uint8_t upload[ID_BYTES];                      /* parts: whose */
     struct slice after;                            /* in `mem` */
+    uint64_t after_index;                          /* versions, parts: as in SCAN */
+    uint8_t after_id[ID_BYTES];                    /* uploads: as in SCAN */
+    struct buf next_id, about;                     /* id text of the last row; headers list of a listing of parts */
+    uint16_t next_number;
     struct buf rows, out;                          /* scan rows as they came; listing rows as they go */
     struct reader cursor;
     bool more, failed;
@@ -126,8 +136,10 @@ struct gate_request {
     struct buf headers_out, scratch;               /* scratch: GET: locations of the rows; LIST, PUT: their own */
     struct buf leaf, opening;
     union {
-        struct request_get get;
-        struct request_put put;
+        struct {                                   /* both: a streamed copy reads and writes, and a write remembers in get.entry what it answers */
+            struct request_get get;
+            struct request_put put;
+        };
         struct request_list list;
         void *job;                                 /* op_batch.c, op_bucket.c, api.c: their own */
     } u;
@@ -207,6 +219,19 @@ void op_list_settled(struct gate *g, struct gate_tenant *t);   /* a write of the
 void op_delete_begin(struct gate_request *r);      /* DeleteObject, DeleteObjectVersion */
 void op_undelete_begin(struct gate_request *r);
 void op_batch_begin(struct gate_request *r);       /* DeleteObjects */
+/* A batch of the gate's own: one bucket, auth `auto`. Takes holds, finds again, leaves out what is not any more as it was wished for, and writes a
+ * leaf and a BATCH command per slice, as DeleteObjects does. */
+enum batch_wish_kind { BATCH_EXPIRE, BATCH_REMOVE, BATCH_ABORT };  /* like DeleteObject while `ver` is current; version ver; the upload */
+struct batch_wish {
+    uint8_t kind;
+    struct slice key;                              /* copied */
+    uint64_t ver;                                  /* leaf index of the version, or of the upload's beginning */
+    uint8_t upload[ID_BYTES];
+};
+/* act: "LifecycleExpire", "LifecycleAbort" (all of one kind's act). n: 1 to S3_DELETE_KEYS_MAX, any order, each once. done is called once, from a
+ * later turn; done_count: how many are settled; 0 too when nothing could be begun (busy, not served, denied): try another time. */
+void batch_auto(struct gate *g, struct gate_tenant *t, struct gate_bucket *b, const char *act, const struct batch_wish *w, size_t n,
+                void (*done)(void *ctx, size_t done_count), void *ctx);
 void op_copy_begin(struct gate_request *r);        /* CopyObject */
 void op_tagging_begin(struct gate_request *r);     /* Get, Put, DeleteObjectTagging */
 void op_upload_begin(struct gate_request *r);      /* CreateMultipartUpload, AbortMultipartUpload */

@@ -49,6 +49,8 @@ bool step_record_or_fail(struct gate_request *r, const struct leaf_says *says, s
 /* Reads exactly the bytes under the signature and proves the caller. NULL: not proven, r->fault says what to answer and the
  * summary has been counted. Otherwise r->fault.code may already hold a refusal that a proven caller gets with a leaf. */
 const struct verified *step_verify(struct gate_request *r, struct slice service);
+/* The gate's own work (lifecycle): nothing was signed, the caller is auth `auto`. */
+const struct verified *step_verify_auto(struct gate_request *r, struct gate_tenant *t);
 struct gate_tenant *verified_tenant(const struct verified *v);
 const struct gate_key *verified_key(const struct verified *v);   /* NULL: anonymous */
 uint32_t verified_repeats(const struct verified *v);             /* times this signature was seen, this one included */
