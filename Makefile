@@ -59,8 +59,9 @@ bench: build
 clients: build
 	@sh dev/target.sh clients tests/clients/run.py
 
-conformance:
-	@echo "make conformance waits for the issue that brings the core of S3 (multipart, copy, versions)" >&2; exit 2
+conformance: build
+	@sh dev/deps.sh product test
+	@sh dev/target.sh conformance tests/s3/conformance.py --suite "$(S3TESTS)"
 
 clean:
 	rm -rf build build-test build-sanitize

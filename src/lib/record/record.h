@@ -166,8 +166,7 @@ MUST_USE enum err record_res_get(struct slice value, struct record_res *v);
 /* revision: the last write that changed that version in place; equal to leaf_index (or NONE) when there was none. */
 void record_ver_put(struct buf *out, uint64_t leaf_index, uint64_t revision);
 MUST_USE enum err record_ver_get(struct slice value, uint64_t *leaf_index, uint64_t *revision);
-/* `copy`: the other side. Of a copy's write leaf: the source; of the read leaf that a streamed copy has before it: the destination
- * (version NONE). */
+/* `copy`: the source, in a copy's write leaf and in the read leaf that a streamed copy has before it. */
 struct record_copy {
     struct slice bucket, key;
     struct slice vid;                                 /* as the caller named it; empty: the current one */

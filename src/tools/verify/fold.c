@@ -10,8 +10,8 @@
 
 enum err verify_fold_init(struct verify_fold *f)
 {
-    *f = (struct verify_fold){.keys = map_new(VERIFY_KEYS_MAX), .buckets = map_new(VERIFY_KEYS_MAX)};
-    return f->keys && f->buckets ? ERR_OK : ERR_NOMEM;
+    *f = (struct verify_fold){.keys = map_new(VERIFY_KEYS_MAX), .buckets = map_new(VERIFY_KEYS_MAX), .uploads = map_new(VERIFY_KEYS_MAX)};
+    return f->keys && f->buckets && f->uploads ? ERR_OK : ERR_NOMEM;
 }
 
 void verify_fold_done(struct verify_fold *f)
@@ -19,18 +19,24 @@ void verify_fold_done(struct verify_fold *f)
     size_t cursor = 0;
     for (struct verify_key *k; f->keys && (k = map_next(f->keys, &cursor, NULL));) {
         free(k->writes);
+        free(k->alive);
         free(k->name);
         free(k);
     }
     cursor = 0;
+    for (struct verify_upload *u; f->uploads && (u = map_next(f->uploads, &cursor, NULL));) verify_upload_free(u);
+    cursor = 0;
     for (struct verify_bucket *b; f->buckets && (b = map_next(f->buckets, &cursor, NULL));) {
         free(b->keys);
+        free(b->uploads);
         free(b);
     }
     for (size_t i = 0; i < f->write_count; i++) free(f->writes[i].etag);
     free(f->writes);
+    free(f->scratch);
     map_free(f->keys);
     map_free(f->buckets);
+    map_free(f->uploads);
 }
 
 static bool room(void **p, size_t *cap, size_t need, size_t bytes)
@@ -83,35 +89,102 @@ enum err verify_fold_key(struct verify_fold *f, const uint8_t id[ID_BYTES], stru
     return ERR_OK;
 }
 
-enum err verify_fold_write(struct verify_fold *f, uint64_t index, struct verify_key *key, bool removes, uint64_t size, struct slice etag)
+/* stacks of versions ------------------------------------------------------------------------------------------------------------- */
+
+static void stack_drop(struct verify_alive *s, size_t *n, size_t at)
 {
-    ASSERT(f->write_count == 0 || f->writes[f->write_count - 1].index <= index);
-    if (f->write_count >= UINT32_MAX || !room((void **)&f->writes, &f->write_cap, f->write_count + 1, sizeof *f->writes)) return ERR_NOMEM;
-    struct verify_write w = {.index = index, .void_at = VERIFY_NOWHERE, .size = size, .key = key, .removes = removes};
-    if (key && !room((void **)&key->writes, &key->cap, key->count + 1, sizeof *key->writes)) return ERR_NOMEM;
-    if (etag.p && !(w.etag = strndup((const char *)etag.p, etag.n))) return ERR_NOMEM;
-    if (key) key->writes[key->count++] = (uint32_t)f->write_count;
-    f->writes[f->write_count++] = w;
+    memmove(s + at, s + at + 1, (*n - at - 1) * sizeof *s);
+    (*n)--;
+}
+
+/* The version of leaf `target`, or the null one; *n: none. */
+static size_t stack_find(const struct verify_fold *f, const struct verify_alive *s, size_t n, bool null, uint64_t target)
+{
+    for (size_t i = n; i > 0; i--) {
+        const struct verify_write *w = &f->writes[s[i - 1].write];
+        if (null ? w->null : w->index == target) return i - 1;
+    }
+    return n;
+}
+
+/* What one write does to a stack that has room for one more. */
+static enum err stack_apply(const struct verify_fold *f, struct verify_alive *s, size_t *n, uint32_t number)
+{
+    const struct verify_write *w = &f->writes[number];
+    size_t at = *n;
+    if (w->effect == VERIFY_NOTHING) return ERR_OK;
+    if (w->effect == VERIFY_PUSH || w->effect == VERIFY_MARK) {
+        if (w->null) at = stack_find(f, s, *n, true, 0);
+        if (at < *n) stack_drop(s, n, at);
+        s[(*n)++] = (struct verify_alive){.write = number, .revision = w->index};
+        return ERR_OK;
+    }
+    at = w->effect == VERIFY_REMOVE ? stack_find(f, s, *n, true, 0) : stack_find(f, s, *n, false, w->target);
+    if (at == *n) return ERR_MISSING;
+    if (w->effect == VERIFY_REVISE) s[at].revision = w->index;
+    else stack_drop(s, n, at);
     return ERR_OK;
 }
 
-const struct verify_write *verify_fold_at(const struct verify_fold *f, const struct verify_key *k, uint64_t below, uint64_t at)
+/* The whole stack again from the key's writes below `below`. */
+static size_t stack_build(const struct verify_fold *f, const struct verify_key *k, uint64_t below, struct verify_alive *s)
 {
-    for (size_t i = k ? k->count : 0; i > 0; i--) {
-        const struct verify_write *w = &f->writes[k->writes[i - 1]];
-        /* A void after `at` was not known there: until then the write counted. */
-        if (w->index < below && w->index < at && w->void_at >= at) return w;
+    size_t n = 0;
+    for (size_t i = 0; i < k->count; i++) {
+        const struct verify_write *w = &f->writes[k->writes[i]];
+        if (w->index >= below) break;
+        /* A target that is not there was told when the write was folded. */
+        if (!w->void_ && stack_apply(f, s, &n, k->writes[i]) != ERR_OK) continue;
     }
-    return NULL;
+    return n;
 }
 
-uint64_t verify_fold_ver(const struct verify_fold *f, const struct verify_key *k, uint64_t below, uint64_t at)
+enum err verify_fold_write(struct verify_fold *f, const struct verify_write *fresh, struct slice etag)
 {
-    const struct verify_write *w = verify_fold_at(f, k, below, at);
-    return w && !w->removes ? w->index : RECORD_VER_NONE;
+    struct verify_write w = *fresh;
+    struct verify_key *k = w.key;
+    ASSERT(f->write_count == 0 || f->writes[f->write_count - 1].index <= w.index);
+    if (f->write_count >= UINT32_MAX || !room((void **)&f->writes, &f->write_cap, f->write_count + 1, sizeof *f->writes)) return ERR_NOMEM;
+    if (k && !room((void **)&k->writes, &k->cap, k->count + 1, sizeof *k->writes)) return ERR_NOMEM;
+    if (k && !room((void **)&k->alive, &k->alive_cap, k->alive_count + 1, sizeof *k->alive)) return ERR_NOMEM;
+    if (etag.p && !(w.etag = strndup((const char *)etag.p, etag.n))) return ERR_NOMEM;
+    uint32_t number = (uint32_t)f->write_count;
+    f->writes[f->write_count++] = w;
+    if (!k) return ERR_OK;
+    k->writes[k->count++] = number;
+    return stack_apply(f, k->alive, &k->alive_count, number);
 }
 
-enum err verify_fold_void(struct verify_fold *f, uint64_t ref, uint64_t at)
+const struct verify_alive *verify_fold_now(const struct verify_key *k) { return k && k->alive_count ? &k->alive[k->alive_count - 1] : NULL; }
+
+const struct verify_alive *verify_fold_version(const struct verify_fold *f, const struct verify_key *k, uint64_t index)
+{
+    size_t at = stack_find(f, k->alive, k->alive_count, false, index);
+    return at < k->alive_count ? &k->alive[at] : NULL;
+}
+
+const struct verify_alive *verify_fold_null(const struct verify_fold *f, const struct verify_key *k)
+{
+    size_t at = stack_find(f, k->alive, k->alive_count, true, 0);
+    return at < k->alive_count ? &k->alive[at] : NULL;
+}
+
+bool verify_fold_is_marker(const struct verify_fold *f, const struct verify_alive *a) { return f->writes[a->write].effect == VERIFY_MARK; }
+
+const struct verify_alive *verify_fold_stack(struct verify_fold *f, struct verify_key *k, uint64_t below, size_t *count)
+{
+    /* A key that nobody wrote since is as it is now. */
+    if (k->count == 0 || f->writes[k->writes[k->count - 1]].index < below) {
+        *count = k->alive_count;
+        return k->alive;
+    }
+    bool enough = room((void **)&f->scratch, &f->scratch_cap, k->count + 1, sizeof *f->scratch);
+    ASSERT(enough);
+    *count = stack_build(f, k, below, f->scratch);
+    return f->scratch;
+}
+
+enum err verify_fold_void(struct verify_fold *f, uint64_t ref)
 {
     size_t low = 0, high = f->write_count;
     while (low < high) {
@@ -121,8 +194,13 @@ enum err verify_fold_void(struct verify_fold *f, uint64_t ref, uint64_t at)
     }
     if (low == f->write_count || f->writes[low].index != ref) return ERR_MISSING;
     for (; low < f->write_count && f->writes[low].index == ref; low++) {
-        if (f->writes[low].void_at != VERIFY_NOWHERE) return ERR_EXISTS;
-        f->writes[low].void_at = at;
+        struct verify_write *w = &f->writes[low];
+        if (w->void_) return ERR_EXISTS;
+        w->void_ = true;
+        if (w->part) w->part->void_ = true;
+        if (w->begins) w->begins->void_ = true;
+        if (w->ends && w->ends->end == w->index) verify_upload_end_void(f, w->ends);
+        if (w->key) w->key->alive_count = stack_build(f, w->key, VERIFY_NOWHERE, w->key->alive);
     }
     return ERR_OK;
 }
@@ -147,9 +225,13 @@ void verify_fold_sort(struct verify_bucket *b)
     b->sorted = b->count;
 }
 
-uint64_t verify_fold_count(const struct verify_fold *f, const struct verify_bucket *b, uint64_t below, uint64_t at)
+uint64_t verify_fold_count(struct verify_fold *f, const struct verify_bucket *b, uint64_t below)
 {
     uint64_t n = 0;
-    for (size_t i = 0; i < b->count; i++) n += verify_fold_ver(f, b->keys[i], below, at) != RECORD_VER_NONE;
+    for (size_t i = 0; i < b->count; i++) {
+        size_t versions;
+        verify_fold_stack(f, b->keys[i], below, &versions);
+        n += versions > 0;
+    }
     return n;
 }

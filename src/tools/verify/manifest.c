@@ -28,6 +28,13 @@ static const char *unquoted(const char *etag, char out[ENTRY_ETAG_CHARS_MAX + 1]
     return out;
 }
 
+/* The version a listing shows; NULL: none, or a delete marker. */
+static const struct verify_write *newest(const struct verify_fold *f, const struct verify_key *k)
+{
+    const struct verify_alive *a = verify_fold_now(k);
+    return a && !verify_fold_is_marker(f, a) ? &f->writes[a->write] : NULL;
+}
+
 /* One line {"bucket":..., "key":..., "etag":...}. False: not such a line. */
 static bool line_take(const char *line, size_t n, const struct policy_state *s, struct verify_fold *f, struct map *all, uint64_t number, struct verify_report *r)
 {
@@ -44,8 +51,8 @@ static bool line_take(const char *line, size_t n, const struct policy_state *s, 
         if (etag) x->etag = strdup(unquoted(etag, tag));
         if (b) full_name(b->id, slice_of(key, key_n), &name);
         struct verify_key *k = b ? map_get(f->keys, buf_slice(&name)) : NULL;
-        const struct verify_write *w = verify_fold_at(f, k, VERIFY_NOWHERE, VERIFY_NOWHERE);
-        if (!w || w->removes)
+        const struct verify_write *w = newest(f, k);
+        if (!w)
             verify_find(r, "effect-without-leaf", "manifest", number, "%s/%s is in the store, the log has no version of it", bucket, key);
         else if (x->etag && w->etag && strcmp(x->etag, w->etag) != 0)
             verify_find(r, "effect-without-leaf", "manifest", number, "%s/%s has etag %s, leaf access/%llu wrote %s", bucket, key, x->etag, (unsigned long long)w->index, w->etag);
@@ -63,9 +70,9 @@ static void missing_keys(struct verify_fold *f, const struct policy_state *s, st
     size_t cursor = 0;
     struct slice name;
     for (struct verify_key *k; (k = map_next(f->keys, &cursor, &name));) {
-        const struct verify_write *w = verify_fold_at(f, k, VERIFY_NOWHERE, VERIFY_NOWHERE);
+        const struct verify_write *w = newest(f, k);
         const struct policy_bucket *b = policy_bucket_of_id(s, k->bucket->id);
-        if (!w || w->removes || k->bucket->blind || map_get(all, name)) continue;
+        if (!w || k->bucket->blind || map_get(all, name)) continue;
         verify_find(r, "leaf-without-effect", "access", w->index, "%s/%.*s is not in the store, and the leaf has no void", b ? b->name : "(deleted bucket)", (int)k->name_n,
                     (const char *)k->name);
     }

@@ -131,6 +131,27 @@ static inline void tenant_bucket(struct tenant *t, const char *name, uint64_t on
     end(t, &t->control);
 }
 
+/* A document of the bucket: PutBucketVersioning and the like. */
+static inline void tenant_doc(struct tenant *t, const char *act, const char *doc)
+{
+    uint8_t id[ID_BYTES] = {6};
+    begin(t, RECORD_K_CFG);
+    record_put_text(&w, RECORD_F_ACT, slice_str(act));
+    record_put_text(&w, RECORD_F_AUTH, SLICE_LIT("hdr"));
+    record_put_id(&w, RECORD_F_BKT, t->bucket);
+    record_put_int(&w, RECORD_F_CTL, t->control.count);
+    record_put_text(&w, RECORD_F_DEC, SLICE_LIT("allow"));
+    commit(t, RECORD_F_DOC, slice_str(doc));
+    record_put_int(&w, RECORD_F_ENG, POLICY_ENGINE_VERSION);
+    record_put_id(&w, RECORD_F_ID, id);
+    commit(t, RECORD_F_NAME, slice_str(t->bucket_name));
+    record_put_int(&w, RECORD_F_ON, 1);
+    commit(t, RECORD_F_PEER, SLICE_LIT("local"));
+    record_put_int(&w, RECORD_F_T, t->now);
+    commit(t, RECORD_F_WHO, SLICE_LIT(TEST_ACCOUNT ":root:" TEST_KEY));
+    end(t, &t->control);
+}
+
 /* access log ------------------------------------------------------------------------------------------------------------------- */
 
 struct says {
@@ -138,13 +159,16 @@ struct says {
     bool write, has_ver, has_bytes, has_asof, has_batch;
     uint64_t ver, bytes, asof, n;
     uint8_t root[HASH_BYTES];
-    struct slice fresh, qry, res, items;
+    struct slice fresh, qry, res, items, up, copy;
+    const char *vid;
+    uint64_t revision;                                /* 0: as ver */
 };
 
 static inline void acc(struct tenant *t, const struct says *s)
 {
     AUTO(buf) struct buf obj = BUF_INIT(2048);
-    uint8_t id[ID_BYTES] = {4}, ver[8];
+    AUTO(buf) struct buf ver = BUF_INIT(16);
+    uint8_t id[ID_BYTES] = {4};
     bool automatic = strcmp(s->act, "PurgeGrave") == 0;
     record_obj_put(&obj, &(struct record_obj){.bucket = automatic ? slice_of(NULL, 0) : slice_str(t->bucket_name), .key = slice_str(s->key)});
     begin(t, RECORD_K_ACC);
@@ -153,6 +177,7 @@ static inline void acc(struct tenant *t, const struct says *s)
     record_put_text(&w, RECORD_F_AUTH, automatic ? SLICE_LIT("auto") : SLICE_LIT("hdr"));
     if (!automatic) record_put_id(&w, RECORD_F_BKT, t->bucket);
     if (s->has_bytes) record_put_int(&w, RECORD_F_BYTES, s->bytes);
+    if (s->copy.p) commit(t, RECORD_F_COPY, s->copy);
     record_put_int(&w, RECORD_F_CTL, t->control.count - t->lie_ctl);
     record_put_text(&w, RECORD_F_DEC, t->lie_dec ? SLICE_LIT("deny") : SLICE_LIT("allow"));
     record_put_int(&w, RECORD_F_ENG, POLICY_ENGINE_VERSION);
@@ -166,8 +191,10 @@ static inline void acc(struct tenant *t, const struct says *s)
     if (s->res.p) commit(t, RECORD_F_RES, s->res);
     if (s->has_batch) record_put_hash(&w, RECORD_F_ROOT, s->root);
     record_put_int(&w, RECORD_F_T, t->now);
-    put_be64(ver, s->ver);
-    if (s->has_ver) commit(t, RECORD_F_VER, slice_of(ver, sizeof ver));
+    if (s->up.p) commit(t, RECORD_F_UP, s->up);
+    record_ver_put(&ver, s->ver, s->revision ? s->revision : s->ver);
+    if (s->has_ver) commit(t, RECORD_F_VER, buf_slice(&ver));
+    if (s->vid) commit(t, RECORD_F_VID, slice_str(s->vid));
     if (s->write) record_put_int(&w, RECORD_F_W, 1);
     commit(t, RECORD_F_WHO, automatic ? SLICE_LIT("auto") : SLICE_LIT(TEST_ACCOUNT ":root:" TEST_KEY));
     if (s->why) record_put_text(&w, RECORD_F_WHY, slice_str(s->why));
@@ -197,6 +224,16 @@ static inline void del(struct tenant *t, const char *key, uint64_t ver)
 }
 static inline void purge(struct tenant *t) { acc(t, &(struct says){.act = "PurgeGrave", .key = "", .write = true}); }
 
+/* Any write that pushes a version (act) of size 7, with what `more` says beside. */
+static inline void push(struct tenant *t, const char *act, const char *key, uint64_t ver, struct slice up, struct slice copy)
+{
+    AUTO(buf) struct buf fresh = BUF_INIT(1024);
+    struct record_new n = {.size = 7, .etag = SLICE_LIT("tag1")};
+    memcpy(n.bucket, t->bucket, ID_BYTES);
+    record_new_put(&fresh, &n);
+    acc(t, &(struct says){.act = act, .key = key, .write = true, .has_ver = true, .ver = ver, .has_bytes = true, .bytes = 7, .fresh = buf_slice(&fresh), .up = up, .copy = copy});
+}
+
 static inline void rows_root(struct ledger_hash *h, const struct row *rows, size_t n, struct buf *all, uint8_t root[HASH_BYTES])
 {
     struct ledger_frontier f;
@@ -220,6 +257,20 @@ static inline void list(struct tenant *t, const char *prefix, const char *delimi
     record_qry_put(&qry, &(struct record_qry){.prefix = slice_str(prefix), .delimiter = slice_str(delimiter), .after = slice_str(after), .keys_max = 1000});
     record_res_put(&res, &r);
     acc(t, &(struct says){.act = "ListObjectsV2", .key = "", .has_asof = true, .asof = asof, .qry = buf_slice(&qry), .res = buf_slice(&res)});
+}
+
+/* A page of versions (1), uploads (2) or parts (3), from the beginning. */
+static inline void list_kind(struct tenant *t, uint8_t kind, const char *prefix, const uint8_t *id, uint64_t asof, const struct row *rows, size_t n, bool truncated)
+{
+    static const char *const acts[] = {"ListObjectsV2", "ListObjectVersions", "ListMultipartUploads", "ListParts"};
+    AUTO(buf) struct buf all = BUF_INIT(4096), qry = BUF_INIT(4096), res = BUF_INIT(4096);
+    struct record_res r = {.truncated = truncated, .count = (uint32_t)n};
+    struct record_qry q = {.prefix = slice_str(prefix), .keys_max = 1000, .kind = kind};
+    if (id) memcpy(q.id, id, ID_BYTES);
+    rows_root(&t->access.files.hash, rows, n, &all, r.root);
+    record_qry_put(&qry, &q);
+    record_res_put(&res, &r);
+    acc(t, &(struct says){.act = acts[kind], .key = kind == 3 ? prefix : "", .has_asof = true, .asof = asof, .qry = buf_slice(&qry), .res = buf_slice(&res)});
 }
 
 static inline void batch(struct tenant *t, const struct row *rows, size_t n)

@@ -138,12 +138,23 @@ void verify_seen_close(struct verify_seen *s);
 
 /* fold.c: which version of a key is newest ------------------------------------------------------------------------------------------ */
 
+enum verify_effect { VERIFY_PUSH, VERIFY_MARK, VERIFY_REMOVE, VERIFY_REMOVE_VERSION, VERIFY_REVISE, VERIFY_NOTHING };
 struct verify_write {
-    uint64_t index, void_at;                          /* VERIFY_NOWHERE: it has its effect */
+    uint64_t index;
     uint64_t size;
-    struct verify_key *key;                           /* NULL: no key's (PurgeGrave) */
-    bool removes;
+    uint64_t target;                                  /* REMOVE_VERSION, REVISE: the version's leaf */
+    struct verify_key *key;                           /* NULL: no key's (PurgeGrave, uploads) */
+    struct verify_part *part;                         /* an upload's event, */
+    struct verify_upload *begins, *ends, *of;         /* and of which upload it is one: of: part's */
+    enum verify_effect effect;
+    bool null;                                        /* PUSH, MARK: a null version, in place of the one there was */
+    bool void_;
     char *etag;
+};
+/* One version that stands: newest last in a stack. */
+struct verify_alive {
+    uint32_t write;                                   /* number in fold->writes */
+    uint64_t revision;
 };
 struct verify_key {
     struct verify_bucket *bucket;
@@ -151,36 +162,76 @@ struct verify_key {
     size_t name_n;
     uint32_t *writes;                                 /* numbers in fold->writes, in order */
     size_t count, cap;
+    struct verify_alive *alive;                       /* as of all leaves folded */
+    size_t alive_count, alive_cap;
+};
+struct verify_part {
+    uint16_t number;
+    uint64_t index;
+    bool void_;
+};
+struct verify_upload {
+    struct verify_bucket *bucket;
+    uint8_t id[ID_BYTES];
+    uint8_t *key;
+    size_t key_n;
+    uint64_t begin, end;                              /* leaves; end VERIFY_NOWHERE: it goes on */
+    bool void_;
+    struct verify_part **parts;                       /* events, in order of leaves */
+    size_t count, cap;
 };
 struct verify_bucket {
     uint8_t id[ID_BYTES];
     bool blind;                                       /* a write's name was erased: versions cannot be compared any more */
     struct verify_key **keys;                         /* the first `sorted` of them in order of names */
     size_t count, cap, sorted;
+    struct verify_upload **uploads;                   /* in order of leaves */
+    size_t upload_count, upload_cap;
 };
 struct verify_fold {
-    struct map *keys, *buckets;                       /* bucket id || name; bucket id */
+    struct map *keys, *buckets, *uploads;             /* bucket id || name; bucket id; upload id */
     struct verify_write *writes;                      /* in order of leaves; those of a batch one behind the other */
     size_t write_count, write_cap;
+    struct verify_alive *scratch;                     /* verify_fold_stack()'s answer */
+    size_t scratch_cap;
 };
 MUST_USE enum err verify_fold_init(struct verify_fold *f);
 void verify_fold_done(struct verify_fold *f);
 MUST_USE enum err verify_fold_bucket(struct verify_fold *f, const uint8_t id[ID_BYTES], struct verify_bucket **out);
 MUST_USE enum err verify_fold_key(struct verify_fold *f, const uint8_t id[ID_BYTES], struct slice name, struct verify_key **out);
-/* key NULL: a write without one. etag p NULL: none. */
-MUST_USE enum err verify_fold_write(struct verify_fold *f, uint64_t index, struct verify_key *key, bool removes, uint64_t size, struct slice etag);
-/* The write that stands for the key before leaf `at` among those below `below`; NULL: none was, or all are void. */
-const struct verify_write *verify_fold_at(const struct verify_fold *f, const struct verify_key *k, uint64_t below, uint64_t at);
-/* The version that a read at leaf `at` must name: RECORD_VER_NONE when there is none. */
-uint64_t verify_fold_ver(const struct verify_fold *f, const struct verify_key *k, uint64_t below, uint64_t at);
+/* One write of key (NULL: none's). etag p NULL: none. MISSING: its target does not stand. */
+MUST_USE enum err verify_fold_write(struct verify_fold *f, const struct verify_write *w, struct slice etag);
+/* The newest version, a delete marker too; NULL: none stands. */
+const struct verify_alive *verify_fold_now(const struct verify_key *k);
+/* The version made by leaf index, and the null one; NULL: it does not stand. */
+const struct verify_alive *verify_fold_version(const struct verify_fold *f, const struct verify_key *k, uint64_t index);
+const struct verify_alive *verify_fold_null(const struct verify_fold *f, const struct verify_key *k);
+bool verify_fold_is_marker(const struct verify_fold *f, const struct verify_alive *a);
+/* What stood when only the leaves below `below` were: the stack, valid until the next call. */
+const struct verify_alive *verify_fold_stack(struct verify_fold *f, struct verify_key *k, uint64_t below, size_t *count);
 /* MISSING: ref is no write; EXISTS: it has its void already. */
-MUST_USE enum err verify_fold_void(struct verify_fold *f, uint64_t ref, uint64_t at);
+MUST_USE enum err verify_fold_void(struct verify_fold *f, uint64_t ref);
 /* The bucket's keys in order of names. */
 void verify_fold_sort(struct verify_bucket *b);
-uint64_t verify_fold_count(const struct verify_fold *f, const struct verify_bucket *b, uint64_t below, uint64_t at);
-/* list.c. What LIST must have answered. VERIFY: it answered something else; *why says what. */
-MUST_USE enum err verify_list_check(struct ledger_hash *h, const struct verify_fold *f, struct verify_bucket *b, uint64_t below, uint64_t at,
-                                    const struct record_qry *q, const struct record_res *res, struct buf *why);
+/* Keys with any version, markers too: what keeps a bucket from being deleted. */
+uint64_t verify_fold_count(struct verify_fold *f, const struct verify_bucket *b, uint64_t below);
+
+/* uploads.c: uploads in parts. EXISTS, MISSING: begun already, or not there. */
+MUST_USE enum err verify_upload_begin(struct verify_fold *f, uint64_t index, const uint8_t bucket[ID_BYTES], struct slice key, const uint8_t id[ID_BYTES]);
+MUST_USE enum err verify_upload_part(struct verify_fold *f, uint64_t index, const uint8_t id[ID_BYTES], uint16_t number);
+MUST_USE enum err verify_upload_end(struct verify_fold *f, uint64_t index, const uint8_t id[ID_BYTES]);
+struct verify_upload *verify_upload(const struct verify_fold *f, const uint8_t id[ID_BYTES]);
+/* Leaf of the part as of the leaves below `below`; RECORD_VER_NONE: none. */
+uint64_t verify_upload_part_at(const struct verify_upload *u, uint16_t number, uint64_t below);
+bool verify_upload_open_at(const struct verify_upload *u, uint64_t below);
+void verify_upload_end_void(struct verify_fold *f, struct verify_upload *u);   /* the leaf that ended it got its void */
+/* A write leaf of an upload that had ended, without a void; VERIFY_NOWHERE: none. */
+uint64_t verify_upload_late(const struct verify_fold *f, uint64_t *ended);
+void verify_upload_free(struct verify_upload *u);
+
+/* list.c. What a listing of any kind must have answered. VERIFY: it answered something else; *why says what. */
+MUST_USE enum err verify_list_check(struct ledger_hash *h, struct verify_fold *f, struct verify_bucket *b, uint64_t below, const struct record_qry *q,
+                                    const struct record_res *res, struct buf *why);
 
 /* export.c: EXPORTDIR/<log>.jsonl ------------------------------------------------------------------------------------------------------ */
 
