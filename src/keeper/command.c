@@ -149,7 +149,10 @@ static enum err item_check(const struct command_item *i, uint64_t index) {
     case COMMAND_DELETE: fits = !i->turn.keep; break; /* a key without a current entry has no versions */
     case COMMAND_UNDELETE: fits = what == 0 || what == ENTRY_FLAG_SET; break;
     case COMMAND_UPLOAD: fits = what == ENTRY_FLAG_UPLOAD; break;
-    case COMMAND_PART: fits = what == ENTRY_FLAG_PART && i->number > 0 && i->number <= PARTS_MAX; break;
+    case COMMAND_PART:
+        fits = what == ENTRY_FLAG_PART && i->number > 0 && i->number <= PARTS_MAX;
+        if (e->raw.n > UINT16_MAX) return ERR_LIMIT; /* a scan's row holds the whole of it */
+        break;
     case COMMAND_COMPLETE:
         fits = what == ENTRY_FLAG_SET && e->parts == i->part_count && memcmp(e->set, i->upload, ID_BYTES) == 0;
         if (fits) TRY(parts_check(i));

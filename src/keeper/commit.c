@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * commit: one thread that turns queued APPLYs into one synced batch after another.
- * Role: conn_gate -> here (apply, grave) -> store -> conn_gate answers SETTLED.
+ * Role: conn_gate -> here (apply) -> store -> conn_gate answers SETTLED.
  * Trusts: the order of its queue, which is the gate's order, which is the log's (rule 1).
  * Distrusts: the engine: a failed write has an unknown outcome until the engine is opened again and the apply number read back.
  * Law: 1, 2
@@ -171,6 +171,7 @@ static enum err put_mark(struct commit *c, const struct commit_item *item) {
 static enum err build(struct commit *c, struct list *items, struct slice freed) {
     store_batch_reset(c->batch);
     buf_reset(&c->release);
+    buf_reset(&c->walked);
     c->pack_failed = false;
     c->alone = items->next == items->prev;
     struct list *n;
@@ -385,6 +386,8 @@ void commit_start(struct commit *c, struct keeper *k) {
     c->release = BUF_INIT(SIZE_MAX / 2);
     c->scratch = BUF_INIT(COMMAND_BYTES_MAX * 2);
     c->scratch2 = BUF_INIT(COMMAND_BYTES_MAX * 2);
+    c->places = BUF_INIT(ENTRY_BLOB_ROWS_MAX * (2 + LOCATION_BYTES_MAX));
+    c->walked = BUF_INIT(SIZE_MAX / 2);
     loop_wake_add(k->loop, &c->wake);
 }
 
@@ -413,6 +416,8 @@ void commit_stop(struct commit *c) {
     buf_done(&c->release);
     buf_done(&c->scratch);
     buf_done(&c->scratch2);
+    buf_done(&c->places);
+    buf_done(&c->walked);
     pthread_mutex_destroy(&c->lock);
     pthread_cond_destroy(&c->more);
 }

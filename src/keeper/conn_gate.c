@@ -23,8 +23,8 @@ static void claim_all(struct keeper *k, struct commit_item *item) {
     command_begin(item->command, &cmd);
     if (cmd.kind == COMMAND_PURGE) return;
     while (command_next(&cmd, &i)) {
-        if (i.kind != COMMAND_PUT) continue;
-        for (size_t b = 0; b < i.entry.blob_count; b++) {
+        size_t staged = command_claims(&i);
+        for (size_t b = 0; b < staged; b++) {
             struct stage *s = claim_one(k, i.entry.blobs[b]);
             if (s == NULL) {
                 conn_front_drain(k);
@@ -36,21 +36,16 @@ static void claim_all(struct keeper *k, struct commit_item *item) {
     }
 }
 
-static enum err on_apply(struct keeper *k, uint64_t id, struct slice payload) {
-    struct wire_apply m;
+static enum err apply_command(struct keeper *k, uint64_t id, const struct wire_apply *m, struct slice command) {
     size_t claims = 0;
-    TRY(wire_get_apply(payload, &m));
-    TRY(command_check(m.command, m.index, &claims));
-    if (m.index == UINT64_MAX) return ERR_RANGE;
-    if (!k->ready_told) return ERR_INPUT; /* before READY nothing is commanded */
-    if (commit_queued(&k->commit) >= KEEPER_QUEUE_MAX) return ERR_LIMIT; /* REQUESTS_MAX of the gate lies far below */
-    struct commit_item *item = malloc(sizeof *item + m.command.n);
+    TRY(command_check(command, m->index, &claims));
+    struct commit_item *item = malloc(sizeof *item + command.n);
     ASSERT(item != NULL);
-    *item = (struct commit_item){.kind = ITEM_APPLY, .wire_id = id, .gate_no = k->gate_no, .index = m.index, .claim_count = claims};
+    *item = (struct commit_item){.kind = ITEM_APPLY, .wire_id = id, .gate_no = k->gate_no, .index = m->index, .claim_count = claims};
     list_init(&item->node);
-    memcpy(item->log, m.log, ID_BYTES);
-    memcpy(item + 1, m.command.p, m.command.n);
-    item->command = slice_of(item + 1, m.command.n);
+    memcpy(item->log, m->log, ID_BYTES);
+    memcpy(item + 1, command.p, command.n);
+    item->command = slice_of(item + 1, command.n);
     if (claims > 0) {
         item->claims = calloc(claims, sizeof *item->claims);
         ASSERT(item->claims != NULL);
@@ -58,6 +53,29 @@ static enum err on_apply(struct keeper *k, uint64_t id, struct slice payload) {
     }
     commit_add(&k->commit, item);
     return ERR_OK;
+}
+
+static void pieces_forget(struct keeper *k) { buf_done(&k->pieces); }
+
+/* A command longer than a frame comes in pieces, one command at a time: other frames may stand between them, but no other APPLY. */
+static enum err on_apply(struct keeper *k, uint64_t id, struct slice payload) {
+    struct wire_apply m;
+    TRY(wire_get_apply(payload, &m));
+    if (m.index == UINT64_MAX) return ERR_RANGE;
+    if (m.last > 1 || (m.last == 0 && m.command.n == 0)) return ERR_INPUT;
+    if (!k->ready_told) return ERR_INPUT; /* before READY nothing is commanded */
+    if (commit_queued(&k->commit) >= KEEPER_QUEUE_MAX) return ERR_LIMIT; /* REQUESTS_MAX of the gate lies far below */
+    bool begun = k->pieces.n > 0;
+    if (!begun && m.last) return apply_command(k, id, &m, m.command);
+    if (begun && (m.index != k->pieces_index || memcmp(m.log, k->pieces_log, ID_BYTES) != 0)) return ERR_INPUT;
+    k->pieces_index = m.index;
+    memcpy(k->pieces_log, m.log, ID_BYTES);
+    buf_put_slice(&k->pieces, m.command);
+    if (!buf_ok(&k->pieces)) return ERR_LIMIT;
+    if (!m.last) return ERR_OK;
+    enum err e = apply_command(k, id, &m, buf_slice(&k->pieces));
+    pieces_forget(k);
+    return e;
 }
 
 void conn_gate_settled(struct keeper *k, struct commit_item *item) {
@@ -156,14 +174,12 @@ static enum err on_frame(struct wire_conn *conn, uint8_t type, uint64_t id, stru
     case WIRE_FIND: {
         struct wire_find m;
         TRY(wire_get_find(payload, &m));
-        read_find(k, id, &m);
-        return ERR_OK;
+        return read_find(k, id, &m);
     }
     case WIRE_SCAN: {
         struct wire_scan m;
         TRY(wire_get_scan(payload, &m));
-        scan_begin(k, id, &m);
-        return ERR_OK;
+        return scan_begin(k, id, &m);
     }
     case WIRE_APPLY: return on_apply(k, id, payload);
     case WIRE_MARK: return on_mark(k, payload);
@@ -185,6 +201,7 @@ static void on_closed(struct wire_conn *conn, enum err why) {
     k->gate = NULL;
     k->gate_no++;
     k->ready_due = k->ready_told = false;
+    pieces_forget(k);
     scan_abort_all(k, false);
 }
 
@@ -197,6 +214,7 @@ void conn_gate_accepted(void *keeper, int fd) {
     k->gate = NULL;
     k->gate_no++;
     k->ready_due = k->ready_told = false;
+    pieces_forget(k);
     if (old != NULL) wire_conn_close(old);
     commit_forget_queued(&k->commit);
     k->gate = wire_conn_new(k->loop, fd, WIRE_ROLE_KEEPER, WIRE_ROLE_GATE, &k->hello, &handler, k);

@@ -25,7 +25,7 @@ static void a_front_that_commands_loses_its_connection(void **state) {
         switch (what) {
         case 0: PEER_SEND(&f, find, 1, .key = SLICE_LIT("a")); break;
         case 1: PEER_SEND(&f, scan, 1, .rows_max = 10, .budget = 10); break;
-        case 2: PEER_SEND(&f, apply, 1, .index = 1, .command = buf_slice(&del)); break;
+        case 2: PEER_SEND(&f, apply, 1, .index = 1, .last = 1, .command = buf_slice(&del)); break;
         case 3: PEER_SEND(&f, grant, 1, .front_id = f.front_id, .cipher_max = 1, .expiry_ms = 1000); break;
         case 4: PEER_SEND(&f, settledall, 1, .unused = 0); break;
         default: PEER_SEND(&f, sealed, 1, .outcome = 0); break;

@@ -46,6 +46,8 @@ enum err keeper_start(struct keeper *k, struct loop *l, const struct keeper_conf
     k->stages = map_new(KEEPER_STAGES_MAX);
     k->read_buf = BUF_INIT(WIRE_DATA_BYTES_MAX);
     k->list_buf = BUF_INIT(WIRE_FRAME_BYTES_MAX);
+    k->part_buf = BUF_INIT(FOUND_PARTS_BYTES_MAX);
+    k->pieces = BUF_INIT(COMMAND_BYTES_MAX);
     k->kick = (struct loop_after){.run = kick, .ctx = k};
     k->sweep = (struct loop_timer){.fire = sweep, .ctx = k};
     io_start(&k->io, l);
@@ -122,4 +124,6 @@ void keeper_stop(struct keeper *k) {
     store_files_close(k->files);
     buf_done(&k->read_buf);
     buf_done(&k->list_buf);
+    buf_done(&k->part_buf);
+    buf_done(&k->pieces);
 }

@@ -129,7 +129,8 @@ struct commit {
     uint64_t apply_number;
     size_t refusals;                              /* R rows there may be */
     struct buf release;                           /* this batch's released locations: lp16 each */
-    struct buf scratch, scratch2;
+    struct buf scratch, scratch2, places;
+    struct buf walked;                            /* this batch's V and T rows: lp16 keys */
     bool pack_failed;
     bool alone;                                   /* this batch holds one item */
 };
@@ -145,22 +146,17 @@ void commit_item_free(struct commit_item *item);
 
 /* apply: a command's rows; committer's thread. refused: nothing was put. ERR_IO: the engine or (pack_failed) a pack failed. */
 MUST_USE enum err apply_item(struct commit *c, struct commit_item *item);
-MUST_USE enum err apply_get(struct commit *c, enum store_table t, struct slice key, struct buf *out);   /* batch first; ERR_MISSING */
-MUST_USE enum err apply_release(struct commit *c, const struct entry *e, struct slice value);
-MUST_USE enum err grave_bury(struct commit *c, struct slice bucket, struct slice key, struct slice value, uint64_t due_ms, uint64_t index);
-MUST_USE enum err grave_lookup(struct commit *c, const struct command_item *i, uint8_t row[ROW_KEY_BYTES_MAX], size_t *row_n, struct buf *value);
-MUST_USE enum err grave_purge(struct commit *c, const struct command *cmd);
 
 /* release: bytes that nothing refers to any more; after the batch that said so is synced (rule 12) */
 void release_bytes(struct keeper *k, struct slice locations);                /* on an I/O thread */
 
 /* scan, read, space ------------------------------------------------------------------------------------------------- */
 
-void scan_begin(struct keeper *k, uint64_t wire_id, const struct wire_scan *m);
+MUST_USE enum err scan_begin(struct keeper *k, uint64_t wire_id, const struct wire_scan *m);   /* ERR_INPUT: no such kind */
 void scan_abort_all(struct keeper *k, bool answer);
 void read_begin(struct front *f, uint64_t wire_id, const struct wire_read *m);
 void read_front_gone(struct front *f);
-void read_find(struct keeper *k, uint64_t wire_id, const struct wire_find *m);
+MUST_USE enum err read_find(struct keeper *k, uint64_t wire_id, const struct wire_find *m);   /* ERR_INPUT: no such mode */
 
 struct space {
     struct loop_timer timer;
@@ -204,6 +200,9 @@ struct keeper {
     uint64_t gate_no;                             /* which gate connection; old items are not answered */
     bool ready_due, ready_told;
     uint64_t ready_id;
+    struct buf pieces;                            /* of the APPLY that is coming in; empty between two */
+    uint8_t pieces_log[ID_BYTES];
+    uint64_t pieces_index;
     struct loop_after kick;
     struct list fronts;
     size_t front_count;
@@ -217,7 +216,7 @@ struct keeper {
     struct space space;
     struct list scans;
     size_t scan_count, read_count;
-    struct buf read_buf, list_buf;
+    struct buf read_buf, list_buf, part_buf;
     bool stopping;
 };
 /* Directories, packs, files, threads; the index waits for its key. */

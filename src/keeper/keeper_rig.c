@@ -223,60 +223,103 @@ struct blob rig_staged(struct rig *r, uint64_t size) {
 
 /* commands ------------------------------------------------------------------------------------------------------------- */
 
-static void put_entry(struct buf *out, uint64_t leaf, const struct blob *b) {
+void build_entry(struct buf *out, const struct entry_parts *p) {
+    buf_put_u8(out, ENTRY_VERSION);
+    buf_put_u8(out, p->flags);
+    buf_put_u64(out, p->leaf);
+    buf_put_u64(out, 77);
+    buf_put_u64(out, p->revision != 0 ? p->revision : p->leaf);
+    buf_put_u8(out, (uint8_t)p->blob_count);
+    for (size_t i = 0; i < p->blob_count; i++) {
+        buf_put(out, p->blobs[i].id, ID_BYTES);
+        buf_put_u64(out, p->blobs[i].size);
+    }
+    if (p->set != NULL) {
+        buf_put(out, p->set, ID_BYTES);
+        buf_put_u16(out, p->parts);
+    }
+    buf_put_lp16(out, SLICE_LIT("facts"));
+    buf_put_lp16(out, SLICE_LIT("meta"));
+    buf_put_lp16(out, SLICE_LIT("keybox"));
+}
+
+void build_entry_lp32(struct buf *out, const struct entry_parts *p) {
     struct buf e = BUF_INIT(4096);
-    buf_put_u8(&e, 1);
-    buf_put_u8(&e, 0);
-    buf_put_u64(&e, leaf);
-    buf_put_u64(&e, 77);
-    buf_put_u8(&e, 1);
-    buf_put(&e, b->id, ID_BYTES);
-    buf_put_u64(&e, b->size);
-    buf_put_lp16(&e, SLICE_LIT("facts"));
-    buf_put_lp16(&e, SLICE_LIT("meta"));
-    buf_put_lp16(&e, SLICE_LIT("keybox"));
+    build_entry(&e, p);
+    assert_true(buf_ok(&e));
     buf_put_lp32(out, buf_slice(&e));
     buf_done(&e);
 }
 
-static void put_head(struct buf *out, uint8_t kind, uint64_t at, const char *name, uint64_t guard) {
-    buf_put_u8(out, 1);
+void build_head(struct buf *out, uint8_t kind, uint64_t at) {
+    buf_put_u8(out, COMMAND_VERSION);
     buf_put_u8(out, kind);
     buf_put_u64(out, at);
+}
+
+void build_place(struct buf *out, const char *key) {
     buf_put(out, rig_bucket, ID_BYTES);
-    buf_put_lp16(out, slice_str(name));
-    buf_put_u64(out, guard);
-    buf_put_u64(out, 0);
+    buf_put_lp16(out, slice_str(key));
+}
+
+void build_turn(struct buf *out, const struct command_turn *t) {
+    buf_put_u64(out, t->guard);
+    buf_put_u8(out, t->keep);
+    buf_put_u64(out, t->null_leaf);
+    buf_put_u64(out, t->grave_ms);
+}
+
+static void put_head(struct buf *out, uint8_t kind, uint64_t at, const char *name, uint64_t guard) {
+    const struct command_turn t = {.guard = guard, .null_leaf = COMMAND_GUARD_ABSENT};
+    build_head(out, kind, at);
+    build_place(out, name);
+    build_turn(out, &t);
 }
 
 void command_put(struct buf *out, const char *name, uint64_t leaf, uint64_t guard, uint64_t at, const struct blob *b) {
+    const struct entry_parts e = {.leaf = leaf, .blob_count = 1, .blobs = b};
     put_head(out, COMMAND_PUT, at, name, guard);
-    put_entry(out, leaf, b);
+    buf_put_u8(out, SOURCE_STAGED);
+    build_entry_lp32(out, &e);
 }
 void command_delete(struct buf *out, const char *name, uint64_t guard, uint64_t at) {
     put_head(out, COMMAND_DELETE, at, name, guard);
 }
 void command_undelete(struct buf *out, const char *name, uint64_t leaf, uint64_t guard, uint64_t grave_leaf, const struct blob *b) {
+    const struct entry_parts e = {.leaf = leaf, .blob_count = 1, .blobs = b};
     put_head(out, COMMAND_UNDELETE, 1000, name, guard);
     buf_put_u64(out, grave_leaf);
-    put_entry(out, leaf, b);
+    build_entry_lp32(out, &e);
 }
-void command_purge(struct buf *out, uint64_t before) {
-    buf_put_u8(out, 1);
-    buf_put_u8(out, COMMAND_PURGE);
-    buf_put_u64(out, 5000);
+void command_purge(struct buf *out, uint64_t before, bool gone) {
+    build_head(out, COMMAND_PURGE, 5000);
     buf_put_u64(out, before);
     buf_put_u16(out, 1);
     buf_put(out, rig_bucket, ID_BYTES);
+    buf_put_u8(out, gone);
+}
+
+/* In pieces of at most `piece` bytes. */
+void rig_send_pieces(struct rig *r, uint64_t index, struct slice command, size_t piece) {
+    struct buf frames = BUF_INIT(COMMAND_BYTES_MAX * 2);
+    for (size_t at = 0;; at += piece) {
+        size_t n = MIN(piece, command.n - at);
+        struct wire_apply m = {.index = index, .last = at + n == command.n, .command = slice_of(command.p + at, n)};
+        memcpy(m.log, rig_log, ID_BYTES);
+        assert_int_equal(wire_put_apply(&frames, 100 + index, &m), ERR_OK);
+        if (m.last) break;
+    }
+    size_t at = 0;
+    while (at < frames.n) {
+        ssize_t n = send(r->gate.fd, frames.p + at, frames.n - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n > 0) at += (size_t)n;
+        else rig_turn(r, 1); /* the keeper reads in this thread */
+    }
+    buf_done(&frames);
 }
 
 void rig_send_apply(struct rig *r, uint64_t index, const struct buf *command) {
-    struct wire_apply m = {.index = index, .command = buf_slice(command)};
-    memcpy(m.log, rig_log, ID_BYTES);
-    struct buf frame = BUF_INIT(WIRE_FRAME_BYTES_MAX + 64);
-    assert_int_equal(wire_put_apply(&frame, 100 + index, &m), ERR_OK);
-    peer_send(&r->gate, &frame);
-    buf_done(&frame);
+    rig_send_pieces(r, index, buf_slice(command), WIRE_DATA_BYTES_MAX);
 }
 
 uint8_t rig_outcome(struct rig *r, uint64_t index) {
@@ -288,7 +331,7 @@ uint8_t rig_outcome(struct rig *r, uint64_t index) {
     return s.outcome;
 }
 
-static uint8_t run(struct rig *r, struct buf *command) {
+uint8_t rig_run(struct rig *r, struct buf *command) {
     assert_true(buf_ok(command));
     rig_send_apply(r, r->index, command);
     buf_done(command);
@@ -298,21 +341,21 @@ static uint8_t run(struct rig *r, struct buf *command) {
 uint8_t rig_put(struct rig *r, const char *name, uint64_t guard, const struct blob *b) {
     struct buf c = BUF_INIT(COMMAND_BYTES_MAX);
     command_put(&c, name, r->index, guard, 1000, b);
-    return run(r, &c);
+    return rig_run(r, &c);
 }
 uint8_t rig_delete(struct rig *r, const char *name, uint64_t guard) {
     struct buf c = BUF_INIT(COMMAND_BYTES_MAX);
     command_delete(&c, name, guard, 1000);
-    return run(r, &c);
+    return rig_run(r, &c);
 }
 uint8_t rig_purge(struct rig *r, uint64_t before) {
     struct buf c = BUF_INIT(COMMAND_BYTES_MAX);
-    command_purge(&c, before);
-    return run(r, &c);
+    command_purge(&c, before, false);
+    return rig_run(r, &c);
 }
 
-uint64_t rig_find(struct rig *r, const char *name, bool grave, struct buf *location) {
-    struct wire_find q = {.grave = grave, .key = slice_str(name)};
+struct wire_found rig_find_any(struct rig *r, const char *name, struct wire_find q) {
+    if (name != NULL) q.key = slice_str(name);
     memcpy(q.bucket, rig_bucket, ID_BYTES);
     struct buf frame = BUF_INIT(4096);
     assert_int_equal(wire_put_find(&frame, 9, &q), ERR_OK);
@@ -321,6 +364,11 @@ uint64_t rig_find(struct rig *r, const char *name, bool grave, struct buf *locat
     struct wire_found f;
     assert_int_equal(wire_get_found(peer_recv(r, &r->gate, WIRE_FOUND), &f), ERR_OK);
     assert_int_not_equal(f.present, WIRE_FOUND_IO);
+    return f;
+}
+
+uint64_t rig_find(struct rig *r, const char *name, bool grave, struct buf *location) {
+    struct wire_found f = rig_find_any(r, name, (struct wire_find){.mode = grave ? WIRE_FIND_GRAVE : WIRE_FIND_CURRENT});
     if (f.present == WIRE_FOUND_ABSENT) return COMMAND_GUARD_ABSENT;
     struct entry e;
     assert_int_equal(entry_parse(f.entry, &e), ERR_OK);

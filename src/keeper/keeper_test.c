@@ -242,7 +242,7 @@ static void bytes_go_only_after_the_batch_that_released_them_is_synced(void **st
     settle_io(&r);
     assert_int_equal(rig_read(&r, &at, 0, 1000), WIRE_DATA_OK);
     struct buf c = BUF_INIT(256);
-    command_purge(&c, 1000 + GRAVE_MIN_MS);
+    command_purge(&c, 1000 + GRAVE_MIN_MS, false);
     store_mem_fail(r.k.store, 1, false, 2);
     rig_send_apply(&r, r.index, &c);
     for (int i = 0; i < 50; i++) rig_turn(&r, 2); /* less than two KEEPER_REOPEN_MS */
@@ -290,31 +290,36 @@ static void undelete_brings_the_bytes_back_and_is_refused_after_the_purge(void *
     rig_close(&r);
 }
 
+/* The second item of the batch is the end of an upload that is there or not. */
 static void a_batch_is_done_whole_or_refused_whole(void **state) {
     (void)state;
     struct rig r;
     rig_open(&r, mem);
+    static const uint8_t upload[ID_BYTES] = "upload.........";
+    struct blob one = rig_staged(&r, 5000);
+    assert_int_equal(rig_put(&r, "one", ABSENT, &one), WIRE_SETTLED_DONE);
     for (int there = 0; there < 2; there++) {
-        struct blob one = rig_staged(&r, 5000);
-        struct blob two = there ? rig_staged(&r, 20) : rig_blob(&r, 20);
-        struct buf items[2] = {BUF_INIT(4096), BUF_INIT(4096)};
-        command_put(&items[0], "one", r.index, ABSENT, 1000, &one);
-        command_put(&items[1], "two", r.index, ABSENT, 1000, &two);
         struct buf c = BUF_INIT(8192);
-        buf_put_u8(&c, 1);
-        buf_put_u8(&c, COMMAND_BATCH);
-        buf_put_u64(&c, 1000);
-        buf_put_u16(&c, 2);
-        for (int i = 0; i < 2; i++) {
-            buf_put_u8(&c, COMMAND_PUT);
-            buf_put(&c, items[i].p + 10, items[i].n - 10);
-            buf_done(&items[i]);
+        if (there) {
+            const struct entry_parts e = {.flags = ENTRY_FLAG_UPLOAD, .leaf = r.index};
+            build_head(&c, COMMAND_UPLOAD, 1000);
+            build_place(&c, "two");
+            buf_put(&c, upload, ID_BYTES);
+            build_entry_lp32(&c, &e);
+            assert_int_equal(rig_run(&r, &c), WIRE_SETTLED_DONE);
         }
-        rig_send_apply(&r, r.index, &c);
-        assert_int_equal(rig_outcome(&r, r.index++), there ? WIRE_SETTLED_DONE : WIRE_SETTLED_REFUSED);
-        assert_int_equal(rig_find(&r, "one", false, NULL), there ? 1 : ABSENT);
-        assert_int_equal(rig_find(&r, "two", false, NULL), there ? 1 : ABSENT);
-        buf_done(&c);
+        const struct command_turn turn = {.guard = 0, .null_leaf = ABSENT};
+        c = BUF_INIT(8192);
+        build_head(&c, COMMAND_BATCH, 1000);
+        buf_put_u16(&c, 2);
+        buf_put_u8(&c, COMMAND_DELETE);
+        build_place(&c, "one");
+        build_turn(&c, &turn);
+        buf_put_u8(&c, COMMAND_ABORT);
+        build_place(&c, "two");
+        buf_put(&c, upload, ID_BYTES);
+        assert_int_equal(rig_run(&r, &c), there ? WIRE_SETTLED_DONE : WIRE_SETTLED_REFUSED);
+        assert_int_equal(rig_find(&r, "one", false, NULL), there ? ABSENT : 0);
     }
     rig_close(&r);
 }
@@ -366,8 +371,8 @@ static void scan(struct rig *r, const char *prefix, const char *delimiter, const
     struct reader rows = reader_of(m.rows);
     for (struct wire_scan_row row; wire_next_scan_row(&rows, &row);) {
         buf_put_slice(&seen, row.key);
-        buf_put_str(&seen, row.kind == 1 ? "* " : " ");
-        if (row.kind == 0) assert_true(slice_is(row.facts, "facts"));
+        buf_put_str(&seen, row.kind == WIRE_ROW_PREFIX ? "* " : " ");
+        if (row.kind == WIRE_ROW_ENTRY) assert_true(slice_is(row.facts, "facts"));
     }
     buf_put_u8(&seen, 0);
     assert_string_equal(seen.p, expect);

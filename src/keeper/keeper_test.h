@@ -67,7 +67,24 @@ struct blob rig_staged(struct rig *r, uint64_t size);                /* granted,
 void command_put(struct buf *out, const char *key, uint64_t leaf, uint64_t guard, uint64_t at, const struct blob *b);
 void command_delete(struct buf *out, const char *key, uint64_t guard, uint64_t at);
 void command_undelete(struct buf *out, const char *key, uint64_t leaf, uint64_t guard, uint64_t grave_leaf, const struct blob *b);
-void command_purge(struct buf *out, uint64_t before);
+void command_purge(struct buf *out, uint64_t before, bool gone);
+/* Pieces that commands are built of. */
+struct entry_parts {
+    uint8_t flags;
+    uint64_t leaf, revision;                      /* revision 0: the leaf */
+    const struct blob *blobs;
+    size_t blob_count;
+    const uint8_t *set;
+    uint16_t parts;
+};
+void build_entry(struct buf *out, const struct entry_parts *p);
+void build_entry_lp32(struct buf *out, const struct entry_parts *p);
+void build_head(struct buf *out, uint8_t kind, uint64_t at);
+void build_place(struct buf *out, const char *key);
+void build_turn(struct buf *out, const struct command_turn *t);
+void rig_send_pieces(struct rig *r, uint64_t index, struct slice command, size_t piece);
+uint8_t rig_run(struct rig *r, struct buf *command);                 /* at r->index, which moves on; the command is freed */
+struct wire_found rig_find_any(struct rig *r, const char *key, struct wire_find q);      /* lives until the next frame */
 void rig_send_apply(struct rig *r, uint64_t index, const struct buf *command);
 uint8_t rig_outcome(struct rig *r, uint64_t index);                  /* of the next SETTLED, which must be of that leaf */
 uint8_t rig_put(struct rig *r, const char *key, uint64_t guard, const struct blob *b);   /* at r->index, which moves on */

@@ -1,79 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * read: FIND for the gate and READ for fronts: the two calls on the path of every GET.
- * Role: gate's FIND -> entry and locations; front's READ -> ciphertext.
+ * read: READ for fronts: ciphertext by location.
+ * Role: front's READ -> ciphertext, at once from memory, or from an I/O thread.
  * Trusts: the index. Distrusts: locations that a front sends: they only ever name ciphertext, whose key the gate alone releases.
- * Spec: docs/spec/wire.md (FIND, FOUND, READ, DATA)
+ * Spec: docs/spec/wire.md (READ, DATA)
  */
 #include "keeper/keeper.h"
 
 #include <stdlib.h>
-
-/* FIND ------------------------------------------------------------------------------------------------------------------ */
-
-static void answer_found(struct keeper *k, uint64_t id, struct wire_found *m) {
-    enum err e = wire_put_found(wire_conn_out(k->gate), id, m);
-    ASSERT(e == ERR_OK);
-    wire_conn_kick(k->gate);
-}
-
-static enum err found_row(struct keeper *k, struct slice value, struct wire_found *m) {
-    struct entry_row row;
-    TRY(entry_row_parse(value, &row));
-    struct buf *list = &k->list_buf;
-    buf_reset(list);
-    for (size_t i = 0; i < row.entry.blob_count; i++) buf_put_lp16(list, row.locations[i]);
-    m->present = WIRE_FOUND_PRESENT;
-    m->entry = row.entry.raw;
-    m->locations = buf_slice(list);
-    return ERR_OK;
-}
-
-static void find_current(struct keeper *k, uint64_t id, const struct wire_find *q, struct wire_found *m) {
-    struct row_key key;
-    struct store_pin pin;
-    row_object(&key, ROW_ENTRY, slice_of(q->bucket, ID_BYTES), q->key);
-    enum err e = store_get(k->store, STORE_ROWS, row_slice(&key), &pin);
-    if (e == ERR_OK) e = found_row(k, pin.value, m);
-    if (e != ERR_OK && e != ERR_MISSING) m->present = WIRE_FOUND_IO;
-    answer_found(k, id, m);
-    if (pin.hold != NULL) store_unpin(k->store, &pin);
-}
-
-/* The newest burial of the key: the inverse leaf index puts it first. */
-static void find_grave(struct keeper *k, uint64_t id, const struct wire_find *q, struct wire_found *m) {
-    struct row_key from;
-    struct row_key to;
-    row_object(&from, ROW_GRAVE, slice_of(q->bucket, ID_BYTES), q->key);
-    to = from;
-    ASSERT(row_after(&to));
-    struct store_iter *it = store_iter_open(k->store, NULL, STORE_ROWS, row_slice(&to));
-    store_iter_seek(k->store, it, row_slice(&from));
-    enum err e = ERR_OK;
-    if (store_iter_valid(k->store, it)) {
-        struct slice v = store_iter_value(k->store, it);
-        e = v.n < 8 ? ERR_CORRUPT : found_row(k, slice_of(v.p + 8, v.n - 8), m);
-        if (e == ERR_OK) m->due_ms = get_be64(v.p);
-    } else {
-        e = store_iter_status(k->store, it);
-    }
-    if (e != ERR_OK) m->present = WIRE_FOUND_IO;
-    answer_found(k, id, m);
-    store_iter_close(k->store, it);
-}
-
-void read_find(struct keeper *k, uint64_t id, const struct wire_find *q) {
-    struct wire_found m = {.present = WIRE_FOUND_ABSENT};
-    if (k->store == NULL || k->down) {
-        m.present = WIRE_FOUND_IO;
-        answer_found(k, id, &m);
-    } else if (q->key.n == 0 || memchr(q->key.p, 0, q->key.n) != NULL) {
-        answer_found(k, id, &m); /* no object can have such a key */
-    } else if (q->grave) {
-        find_grave(k, id, q, &m);
-    } else {
-        find_current(k, id, q, &m);
-    }
-}
 
 /* READ ------------------------------------------------------------------------------------------------------------------ */
 

@@ -146,7 +146,7 @@
 #define KEYS_RNG_BYTES 4080                      /* buffered per thread: a page, less its head */
 #define KEYS_LABEL_CONTEXT_BYTES_MAX 64
 #define KEYS_AAD_BYTES_MAX 4096
-#define KEYS_SEAL_BYTES_MAX (1024 * 1024)        /* plaintext of one seal */
+#define KEYS_SEAL_BYTES_MAX (4 * 1024 * 1024)    /* plaintext of one seal: a command of COMMAND_BYTES_MAX in the WAL */
 #define KEYS_ROOT_FILE_BYTES_MAX 256
 
 /* S3 grammar (s3 room) */
@@ -160,6 +160,21 @@
 #define S3_BUCKETS_PAGE_MAX 10000
 #define S3_CREDENTIAL_CHARS_MAX 256
 #define S3_TARGET_BYTES_MAX 16384                /* request target as received */
+#define S3_COMPLETE_BODY_BYTES_MAX (4 * 1024 * 1024)  /* PARTS_MAX parts, each with a checksum */
+#define S3_XML_NODES_MAX 65536                   /* elements of one document: PARTS_MAX parts of four are 50001 */
+#define S3_CONTROL_PATH_BYTES_MAX 512            /* an ARN in S3 Control's path */
+#define S3_PART_NUMBERS_SHOWN_MAX 1000           /* parts of one page: ListParts, GetObjectAttributes */
+#define S3_CORS_WORDS_MAX 100                    /* origins, headers or methods of one rule */
+#define S3_LIFECYCLE_ID_CHARS_MAX 255
+#define S3_LIFECYCLE_DAYS_MAX 2147483647u
+#define S3_LIFECYCLE_NEWER_MAX 100
+#define S3_FORM_BOUNDARY_CHARS_MAX 70            /* RFC 2046 */
+#define S3_FORM_HEAD_BYTES_MAX 4096              /* headers of one part of a form */
+#define S3_FORM_FIELDS_BYTES_MAX 20480           /* names and values before the file: AWS's 20 KB */
+#define S3_FORM_FIELDS_MAX 100
+#define S3_FORM_TAIL_FIELDS_MAX 100              /* parts behind the file, read past */
+#define S3_POST_CONDITIONS_MAX 200
+#define S3_QUERY_BODY_PARAMS_MAX 128             /* of an IAM or STS call */
 #define S3_CONDITION_ETAGS_MAX 64                /* entity tags looked at in one If-Match or If-None-Match */
 
 /* signed chunks on the wire */
@@ -200,6 +215,10 @@
 #define FLOW_PUTS_KEPT 16                        /* idle upload states a worker keeps for reuse */
 #define FLOW_PIECES_MAX 64                       /* of one writev to a peer */
 #define FLOW_LOG_READ_BYTES 65536
+#define FLOW_INITIATOR_BYTES_MAX 192             /* id and name of who began an upload, as LISTING.about says them */
+#define FLOW_FORMS_MAX 512                       /* forms and IAM bodies that one worker holds at once */
+#define FLOW_FORM_PIECE_BYTES 8192               /* of a form's file looked at beyond the frame that is held back */
+#define FLOW_FORM_BOUNDARY_BYTES_MAX 128         /* what a form's parser may hold back and give out with the next piece */
 #define FLOW_XML_BYTES_MAX (8 * 1024 * 1024)     /* one page of a listing, every byte escaped */
 #define FLOW_TICK_MS 100
 #define FLOW_RECONNECT_MS 20
@@ -247,6 +266,7 @@
 #define SCAN_ANSWER_BYTES_MAX (2 * 1024 * 1024)  /* rows of one SCAN, all its frames */
 #define PURGE_ENTRIES_MAX 10000
 #define BATCH_ITEMS_MAX 1000
+#define WIRE_PART_ROW_BYTES_MAX 302              /* of a part rows list: numbers, location and sealed row at their longest */
 #define FOUND_PARTS_MAX 512                      /* part rows of one FOUND */
 #define FOUND_PARTS_BYTES_MAX (180 * 1024)       /* and their bytes; what is left over is asked for with SET */
 #define SETPART_PROBES_MAX 128                   /* seeks that find a part by its number: half of them halve the range of offsets */
@@ -270,6 +290,14 @@
 #define POLICY_JSON_DEPTH_MAX 8
 #define POLICY_WILDCARD_STEPS_MAX 65536          /* of one match of one pattern: more is no match of an allow, and a match of a deny */
 #define POLICY_CTX_BYTES_MAX 16384
+#define POLICY_DECISION_STEPS_MAX 262144         /* of all matches of one decision */
+#define POLICY_COMPILED_BYTES_MAX (2 * 1024 * 1024)    /* of one document */
+#define POLICY_EXPANDED_BYTES_MAX 8192           /* a pattern with its variables put in */
+#define POLICY_ARN_BYTES_MAX 640                 /* of a principal, or a resource of IAM */
+#define POLICY_KEY_CHARS_MAX 256                 /* a condition key, its tag's key in it */
+#define POLICY_NUMBER_UNIT 1000000               /* numbers in policies are counted in millionths */
+#define POLICY_NUMBER_MAX 9000000000000ll        /* before the point */
+#define POLICY_VALUE_TEXT_MAX 1280               /* a tag's value, decoded */
 
 /* tillit-verify */
 #define VERIFY_FINDINGS_MAX 100                  /* printed; more are counted */
