@@ -48,12 +48,56 @@ static void text_or_base64(json_t *j, const char *name, struct slice v)
     json_object_set_new(j, key, json_stringn((const char *)b.p, b.n));
 }
 
+static void add_upload(json_t *j, struct slice value)
+{
+    uint8_t id[ID_BYTES];
+    uint16_t part;
+    AUTO(buf) struct buf text = BUF_INIT(ID_TEXT_CHARS);
+    if (record_up_get(value, id, &part) != ERR_OK) return;
+    buf_put_base32(&text, slice_of(id, ID_BYTES));
+    json_object_set_new(j, "upload_id", json_stringn((const char *)text.p, text.n));
+    if (part) json_object_set_new(j, "part", json_integer(part));
+}
+
+static void add_copy(json_t *j, struct slice value)
+{
+    struct record_copy c;
+    if (record_copy_get(value, &c) != ERR_OK) return;
+    text_or_base64(j, "source_bucket", c.bucket);
+    text_or_base64(j, "source_key", c.key);
+    if (c.vid.n) text_or_base64(j, "source_version_id", c.vid);
+    json_object_set_new(j, "source_version", c.ver == RECORD_VER_NONE ? json_null() : json_integer((json_int_t)c.ver));
+}
+
+static void add_subject(json_t *j, struct slice value)
+{
+    struct record_sub sub;
+    if (record_sub_get(value, &sub) != ERR_OK) return;
+    text_or_base64(j, "user", sub.user);
+    if (sub.third.n) text_or_base64(j, "subject", sub.third);
+    if (sub.more.n) text_or_base64(j, "detail", sub.more);
+}
+
+/* What policies could ask about, as an object. */
+static void add_context(json_t *j, struct slice value)
+{
+    struct reader r = reader_of(value);
+    struct slice name, text;
+    json_t *all = json_object();
+    while (record_ctx_next(&r, &name, &text)) {
+        char key[256];
+        snprintf(key, sizeof key, "%.*s", (int)MIN(name.n, sizeof key - 1), (const char *)name.p);
+        text_or_base64(all, key, text);
+    }
+    json_object_set_new(j, "ctx", all);
+}
+
 static void add_opened(json_t *j, const struct record_opened *o)
 {
     struct record_obj obj;
     struct record_new fresh;
     struct record_qry qry;
-    uint64_t ver, rev;
+    uint64_t ver, rev;                 /* a revision is an inner matter: what a reader asks is which version */
     if (o->erased) {
         json_object_set_new(j, record_field_key(o->field), json_string("(erased)"));
     } else if (o->field == RECORD_F_OBJ && record_obj_get(o->value, &obj) == ERR_OK) {
@@ -67,6 +111,18 @@ static void add_opened(json_t *j, const struct record_opened *o)
     } else if (o->field == RECORD_F_QRY && record_qry_get(o->value, &qry) == ERR_OK) {
         text_or_base64(j, "prefix", qry.prefix);
         text_or_base64(j, "delimiter", qry.delimiter);
+    } else if (o->field == RECORD_F_VID) {
+        text_or_base64(j, "version_id", o->value);
+    } else if (o->field == RECORD_F_UP) {
+        add_upload(j, o->value);
+    } else if (o->field == RECORD_F_COPY) {
+        add_copy(j, o->value);
+    } else if (o->field == RECORD_F_SUB) {
+        add_subject(j, o->value);
+    } else if (o->field == RECORD_F_CTX) {
+        add_context(j, o->value);
+    } else if (o->field == RECORD_F_DOC) {
+        text_or_base64(j, "document", o->value);
     } else if (o->field == RECORD_F_WHO || o->field == RECORD_F_PEER || o->field == RECORD_F_NAME || o->field == RECORD_F_KEYC) {
         text_or_base64(j, record_field_key(o->field), o->value);
     }
