@@ -57,6 +57,7 @@ bench: build
 	@sh dev/target.sh bench bench/run.py
 
 clients: build
+	@sh dev/deps.sh product test clients
 	@sh dev/target.sh clients tests/clients/run.py
 
 conformance: build

@@ -19,6 +19,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.dirname(HERE))
 sys.path.insert(0, HERE)
+os.environ.setdefault("TILLIT_CLIENTS_MIB", "64")         # before test_core reads it
+import test_core                                        # noqa: E402
 import test_sdks                                        # noqa: E402
 import test_tools                                       # noqa: E402
 from lib.case import PYTHON, Case, Skip                 # noqa: E402
@@ -42,6 +44,12 @@ def node_version():
         return "@aws-sdk/client-s3 " + json.load(f)["packages"]["node_modules/@aws-sdk/client-s3"]["version"]
 
 
+def minio_version():
+    import json
+    with open(os.path.join(HERE, "minio", "package-lock.json")) as f:
+        return "minio-js " + json.load(f)["packages"]["node_modules/minio"]["version"]
+
+
 # Journey, and what tells its client's version.
 CLIENTS = [
     (test_sdks.test_debian_boto3_over_http, lambda: boto3_version(PYTHON)),
@@ -54,6 +62,21 @@ CLIENTS = [
     (test_tools.test_rclone_copies_checks_and_purges, lambda: first_line("rclone", "version").replace("-DEV", "")),
     (test_tools.test_s3cmd_puts_gets_and_deletes, lambda: first_line("s3cmd", "--version").replace("version ", "")),
     (test_tools.test_restic_backs_up_and_restores, lambda: " ".join(first_line("restic", "version").split()[:2])),
+    (test_core.test_core_with_debian_boto3_over_http, lambda: boto3_version(PYTHON)),
+    (test_core.test_core_with_debian_boto3_over_https, lambda: boto3_version(PYTHON)),
+    (test_core.test_core_with_current_boto3_over_http, lambda: boto3_version(python_with(BOTO3))),
+    (test_core.test_core_with_current_boto3_over_https, lambda: boto3_version(python_with(BOTO3))),
+    (test_core.test_minio_js_over_http_and_https, minio_version),
+    (test_core.test_aws_cli_in_parts_and_syncs, lambda: "aws cli " + re.search(r"aws-cli/(\S+)", first_line("/usr/bin/aws", "--version")).group(1)),
+    (test_core.test_current_aws_cli_v1, lambda: "aws cli " + test_core.AWSCLI1.split("==")[1]),
+    (test_core.test_rclone_in_parts_and_both_ways, lambda: first_line("rclone", "version").replace("-DEV", "")),
+    (test_core.test_s3cmd_in_parts, lambda: first_line("s3cmd", "--version").replace("version ", "")),
+    (test_core.test_restic_with_packs_in_parts, lambda: " ".join(first_line("restic", "version").split()[:2])),
+    (test_core.test_duplicity_backs_up_and_restores, lambda: first_line("duplicity", "--version").replace("$version", "").strip()),
+    (test_core.test_s3fs_mounts, lambda: "s3fs " + re.search(r"V(\S+)", first_line("s3fs", "--version")).group(1)),
+    (test_core.test_a_browser_uploads_by_presigned_url_and_form, lambda: first_line("chromium", "--version").split(" built")[0].strip()),
+    (test_core.test_parquet_by_ranges_with_pyarrow, lambda: test_core.PYARROW.replace("==", " ")),
+    (test_core.test_one_gibibyte, lambda: "aws cli " + re.search(r"aws-cli/(\S+)", first_line("/usr/bin/aws", "--version")).group(1)),
 ]
 
 
@@ -62,7 +85,7 @@ def operations(case):
     seen = collections.Counter()
     for s in case.stores:
         for r in s.log_records() + s.log_records("control"):
-            if r.get("act") and r.get("auth") in ("hdr", "qry") and r["act"] != "ReadOpenings" and r.get("dec") == "allow":
+            if r.get("act") and r.get("auth") in ("hdr", "qry", "form", "anon") and r["act"] != "ReadOpenings" and r.get("dec") == "allow":
                 seen[(bool(r.get("tls")), r["act"])] += 1
     return seen
 
@@ -87,14 +110,15 @@ def journey(function, version, build):
 
 def write(rows):
     acts = sorted({a for counts in rows.values() for a in counts})
+    columns = list(rows)
     lines = ["# Clients and operations", "",
-             "Written by `make clients` (tests/clients/run.py): each client's journey against the product build, asserted by the journey itself; the numbers are the",
+             "Written by `make clients` (tests/clients/run.py): each client's journeys against the product build, asserted by the journeys themselves; the numbers are the",
              f"requests that the access and control logs recorded as allowed. Debian {open('/etc/debian_version').read().strip()}, {platform.machine()},",
              f"{time.strftime('%Y-%m-%d')}, Tillit {subprocess.run(['sh', os.path.join(ROOT, 'dev', 'version.sh')], capture_output=True, text=True, cwd=ROOT).stdout.strip()}.", "",
-             "A dash: the journey did not ask for it. Not in this version, for any client: multipart, copies, versions, tagging, POST forms.", "",
-             "| client | over | " + " | ".join(acts) + " |", "| --- | --- |" + " ---: |" * len(acts)]
-    for (client, transport), counts in rows.items():
-        lines.append(f"| {client} | {transport} | " + " | ".join(str(counts.get(a, "-")) for a in acts) + " |")
+             "A dash: no journey of this client asks for it.", "",
+             "| operation | " + " | ".join(f"{client}, {transport}" for client, transport in columns) + " |", "| --- |" + " ---: |" * len(columns)]
+    for act in acts:
+        lines.append(f"| {act} | " + " | ".join(str(rows[c].get(act, "-")) for c in columns) + " |")
     os.makedirs(os.path.dirname(RESULTS), exist_ok=True)
     with open(RESULTS, "w") as f:
         f.write("\n".join(lines) + "\n")
@@ -111,7 +135,9 @@ def main():
             continue
         begin = time.monotonic()
         got, wrong = journey(function, version, os.path.abspath(a.build))
-        rows.update(got)
+        for column, counts in got.items():
+            have = rows.setdefault(column, collections.Counter())
+            have.update(counts)
         result = "passed" if wrong is None else "skipped" if wrong.startswith("skipped") else "failed"
         failed, skipped = failed + (result == "failed"), skipped + (result == "skipped")
         print(f"{result:8} {time.monotonic() - begin:6.1f} s  {function.__name__[5:]}" + (f"  ({wrong})" if result == "skipped" else ""), flush=True)

@@ -311,3 +311,11 @@ def test_parquet_by_ranges_with_pyarrow(case):
     assert r.returncode == 0 and r.stdout.startswith("ok"), r.stdout + r.stderr[-3000:]
     ranged = [x for x in s.log_records() if x.get("act") == "GetObject" and x.get("range") and x.get("bucket") == "tables"]
     assert len(ranged) >= 4, len(ranged)
+
+
+@limit(900)
+def test_one_gibibyte(case):
+    """aws cli: one object of 1 GiB up in parts, copied, down again; only when clients are run in full."""
+    if BIG_MIB < 64:
+        raise Skip("1 GiB is for make clients")
+    aws_journey(case, case.store(), ["/usr/bin/aws"], True, "one-gib", 1024)

@@ -14,7 +14,7 @@ def run(s, *command, ok=0, **env):
     key, secret = s.credentials
     # What the machine has set for other stores (a bundle of authorities, a profile) is not for this one.
     mine = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
-    r = subprocess.run(command, capture_output=True, text=True, timeout=120,
+    r = subprocess.run(command, capture_output=True, text=True, timeout=600,
                        env={**mine, "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret, "HOME": s.case.dir, **env})
     assert r.returncode == ok, f"{' '.join(command[:6])} ...: exit {r.returncode}\n{r.stdout[-2000:]}{r.stderr[-3000:]}"
     return r.stdout
