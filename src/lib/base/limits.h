@@ -202,6 +202,9 @@
 #define ENTRY_FACTS_BYTES_MAX 256
 #define ENTRY_META_BYTES_MAX 24576
 #define ENTRY_KEYBOX_BYTES_MAX 384
+#define ENTRY_NAME_BYTES_MAX (S3_KEY_BYTES_MAX + 1 + ID_BYTES + 2)   /* of a part: key, NUL, upload, number */
+#define GATE_COMPLETES_MAX 64                    /* CompleteMultipartUploads at once, past their bodies */
+#define GATE_PARTS_PAGE 1000                     /* rows of one SCAN of an upload's parts */
 #define PART_ROW_BYTES_MAX 192                   /* a sealed part row */
 #define ENTRY_BYTES_MAX 65536
 
@@ -215,7 +218,9 @@
 #define FLOW_PUTS_KEPT 16                        /* idle upload states a worker keeps for reuse */
 #define FLOW_PIECES_MAX 64                       /* of one writev to a peer */
 #define FLOW_LOG_READ_BYTES 65536
-#define FLOW_INITIATOR_BYTES_MAX 192             /* id and name of who began an upload, as LISTING.about says them */
+#define FLOW_ALLOW_BYTES_MAX 64                  /* every method */
+#define FLOW_CREDENTIAL_BYTES_MAX 256            /* that ASK can carry */
+#define FLOW_LIST_HEADER_BYTES_MAX 4096          /* of a listing's answer: LISTING.headers' bound */
 #define FLOW_FORMS_MAX 512                       /* forms and IAM bodies that one worker holds at once */
 #define FLOW_FORM_PIECE_BYTES 8192               /* of a form's file looked at beyond the frame that is held back */
 #define FLOW_FORM_BOUNDARY_BYTES_MAX 128         /* what a form's parser may hold back and give out with the next piece */
