@@ -160,6 +160,20 @@ static enum err on_commit(struct gate_conn *c, uint64_t id, struct slice payload
     return ERR_OK;
 }
 
+static enum err on_next(struct gate_conn *c, uint64_t id, struct slice payload)
+{
+    struct wire_next m;
+    TRY(wire_get_next(payload, &m));
+    struct gate_request *r = request_find(c->gate, c, id);
+    if (!r) {
+        answer_plain(c, id, S3E_ServiceUnavailable);         /* the gate restarted, or gave it up */
+        return ERR_OK;
+    }
+    if (!r->next || !r->next->awaits_next) return ERR_INPUT;
+    op_get_next(r);
+    return ERR_OK;
+}
+
 static enum err on_abort(struct gate_conn *c, uint64_t id, struct slice payload)
 {
     struct wire_abort m;
@@ -199,6 +213,7 @@ static enum err on_tend(struct gate_conn *c, uint64_t id, struct slice payload)
     TRY(wire_get_tend(payload, &m));
     if (m.what == WIRE_TEND_GRAVE) op_purge_all(c->gate);
     else if (m.what == WIRE_TEND_SUMMARIES) readers_summarise(c->gate);
+    else if (m.what == WIRE_TEND_LIFECYCLE) lifecycle_run(c->gate);
     else return ERR_INPUT;
     answer_plain(c, id, S3E_NONE);
     return ERR_OK;
@@ -215,6 +230,7 @@ static enum err conn_frame(struct wire_conn *w, uint8_t type, uint64_t id, struc
     case WIRE_CHUNKS: return on_chunks(c, id, payload);
     case WIRE_COMMIT: return on_commit(c, id, payload);
     case WIRE_ABORT: return on_abort(c, id, payload);
+    case WIRE_NEXT: return on_next(c, id, payload);
     case WIRE_LOGREAD: return on_logread(c, id, payload);
     case WIRE_TEND: return on_tend(c, id, payload);
     default: return ERR_INPUT;

@@ -29,7 +29,7 @@ struct entry_facts {
     uint8_t etag_kind;
     uint8_t tags;                                  /* their number */
     uint16_t parts;                                /* 0: not from a multipart upload */
-    char account[ACCOUNT_CHARS + 1];               /* the writer's */
+    char account[ACCOUNT_CHARS + 1];               /* the writer's; empty: everyone */
 };
 enum { ENTRY_MARKER = 1, ENTRY_NULL = 2, ENTRY_SET = 4, ENTRY_PART = 8, ENTRY_UPLOAD = 16 };
 struct entry {
@@ -46,6 +46,7 @@ struct entry {
     uint8_t category, legal_hold;
     uint64_t retain_until_ms;
     struct secret keys;                            /* row_count x 32 bytes, or the set key; after entry_open_all() */
+    bool scanned;                                  /* from entry_of_scan(): rows and set are not known */
 };
 /* Whose entry it is: the associated data. key: of a part or an upload the name of entry.md section 1 (entry_part_name). */
 struct entry_place {

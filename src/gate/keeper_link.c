@@ -288,10 +288,16 @@ void keeper_apply(struct gate *g, const uint8_t log[ID_BYTES], uint64_t index, s
 {
     struct gate_keeper *k = g->keeper;
     if (k->state != KEEPER_READY) return;
-    struct wire_apply m = {.index = index, .command = command};
+    struct wire_apply m = {.index = index};
     memcpy(m.log, log, ID_BYTES);
-    enum err e = wire_put_apply(wire_conn_out(k->conn), 0, &m);
-    ASSERT(e == ERR_OK);
+    ASSERT(command.n > 0 && command.n <= COMMAND_BYTES_MAX);
+    while (!m.last) {                              /* its pieces stand right behind each other */
+        m.command = slice_of(command.p, MIN(command.n, (size_t)WIRE_DATA_BYTES_MAX));
+        command = slice_of(command.p + m.command.n, command.n - m.command.n);
+        m.last = command.n == 0;
+        enum err e = wire_put_apply(wire_conn_out(k->conn), 0, &m);
+        ASSERT(e == ERR_OK);
+    }
     wire_conn_kick(k->conn);
 }
 

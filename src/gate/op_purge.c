@@ -53,7 +53,7 @@ static void purge_tenant(struct gate *g, struct gate_tenant *t, uint64_t now)
     size_t n = MIN(map_count(t->bucket_ids), (size_t)GATE_PURGE_BUCKETS_MAX), cursor = 0;
     command_begin(&w->command, COMMAND_PURGE, at);
     command_purge(&w->command, at, n);             /* deleted buckets too: their graves outlive them */
-    for (struct gate_bucket *b; n && (b = map_next(t->bucket_ids, &cursor, NULL)); n--) buf_put(&w->command, b->id, ID_BYTES);
+    for (struct gate_bucket *b; n && (b = map_next(t->bucket_ids, &cursor, NULL)); n--) command_purge_bucket(&w->command, b->id, b->dead);
     ASSERT(buf_ok(&w->command));
     struct log_append a = {.leaf = buf_slice(&leaf), .opening = buf_slice(&opening), .command = buf_slice(&w->command), .void_ref = UINT64_MAX};
     flow_write_appended(w, logbook_append(g->logbook, t->access, &a, &w->wait));

@@ -42,6 +42,7 @@ static void request_free(struct gate_request *r)
     buf_done(&r->scratch);
     buf_done(&r->leaf);
     buf_done(&r->opening);
+    buf_done(&r->ctx);
     free(r);
 }
 
@@ -91,6 +92,7 @@ static struct gate_request *request_make(void)
     buf_init(&r->scratch, ENTRY_BYTES_MAX + ENTRY_META_BYTES_MAX);
     buf_init(&r->leaf, LEAF_BYTES_MAX);
     buf_init(&r->opening, OPENING_BYTES_MAX);
+    buf_init(&r->ctx, POLICY_CTX_BYTES_MAX);
     list_init(&r->node);
     list_init(&r->waiting);
     r->magic = REQUEST_MAGIC;
@@ -137,7 +139,7 @@ void request_orphan(struct gate_request *r)
     r->conn = NULL;
     list_add_tail(&r->gate->requests->orphans, &r->node);
     /* What nobody decided yet, or what only the client could carry on, ends here. */
-    if (r->state == REQUEST_BODY || r->state == REQUEST_TICKET || r->state == REQUEST_PARKED) request_end(r);
+    if (r->state == REQUEST_BODY || r->state == REQUEST_TICKET || r->state == REQUEST_PARKED || r->state == REQUEST_NEXT) request_end(r);
 }
 
 static void trim(struct buf *b)
@@ -166,6 +168,7 @@ void request_end(struct gate_request *r)
     trim(&r->scratch);
     trim(&r->leaf);
     trim(&r->opening);
+    trim(&r->ctx);
     r->state = REQUEST_ANSWERED;
     r->conn = NULL;
     r->tenant = NULL;
@@ -174,11 +177,17 @@ void request_end(struct gate_request *r)
     r->counted = false;
     r->cleanup = NULL;
     r->body = NULL;
+    r->next = NULL;
     r->durable = NULL;
     r->header_count = r->uns_count = 0;
     r->op = S3_OP_NONE;
     r->act = NULL;
     r->find_sent = 0;
+    r->vid = slice_of(NULL, 0);
+    r->vid_null = false;
+    r->vid_index = r->vid_order = 0;
+    r->has_ctx = r->object_known = false;
+    r->sub_value = r->doc_value = slice_of(NULL, 0);
     r->fault.code = S3E_NONE;
     r->fault.message = NULL;
     r->fault.extra_count = 0;
@@ -227,6 +236,47 @@ const struct s3_param *request_param(const struct gate_request *r, const char *n
     return s3_param_find(r->s3.params, r->s3.param_count, name);
 }
 
+/* versions ---------------------------------------------------------------------------------------------------------------- */
+
+/* As the control log says now (LAW-4); a bucket that is gone was never versioned. */
+static enum policy_versioning request_versioning(const struct gate_request *r)
+{
+    const struct policy_bucket *b = r->bucket ? policy_bucket_of_id(r->tenant->state, r->bucket->id) : NULL;
+    return b ? b->versioning : POLICY_VERSIONING_OFF;
+}
+
+bool request_versioned(const struct gate_request *r) { return request_versioning(r) != POLICY_VERSIONING_OFF; }
+
+/* Only then can a write end a null version that is not the current one. */
+bool request_wants_null(const struct gate_request *r) { return request_versioning(r) == POLICY_VERSIONING_SUSPENDED; }
+
+uint8_t request_entry_flags(const struct gate_request *r)
+{
+    return request_versioning(r) == POLICY_VERSIONING_ENABLED ? 0 : ENTRY_NULL;
+}
+
+void request_turn(const struct gate_request *r, const struct wire_found *m, const struct entry *current, struct command_turn *out)
+{
+    *out = (struct command_turn){.guard = COMMAND_GUARD_ABSENT, .null_index = COMMAND_GUARD_ABSENT, .grave_ms = r->tenant->grave_ms};
+    if (current) out->guard = current->index;
+    switch (request_versioning(r)) {
+    case POLICY_VERSIONING_OFF: break;             /* one version a key: what was there goes to the grave */
+    case POLICY_VERSIONING_ENABLED: out->keep = current != NULL; break;
+    case POLICY_VERSIONING_SUSPENDED:              /* one null version a key, wherever it stands */
+        out->keep = current && !(current->flags & ENTRY_NULL);
+        if (out->keep && m) out->null_index = m->null_index;
+        break;
+    }
+}
+
+void request_put_version(struct gate_request *r, const struct entry *e)
+{
+    if (!request_versioned(r)) return;
+    AUTO(buf) struct buf text = BUF_INIT(ID_TEXT_CHARS);
+    entry_version_text(e, &text);
+    request_put_header(r, "x-amz-version-id", buf_slice(&text));
+}
+
 /* answers -------------------------------------------------------------------------------------------------------------- */
 
 void request_put_header(struct gate_request *r, const char *name, struct slice value)
@@ -241,12 +291,19 @@ static void receipt_of(const struct recorded *rec, struct buf *out)
     recorded_text(rec, out);
 }
 
+/* Browsers ask whoever answers; nothing is said of a tenant to somebody who did not come to it. */
+void request_cors(struct gate_request *r)
+{
+    if (r->conn && r->tenant && request_header(r, "origin").p) cors_headers(r, &r->headers_out);
+}
+
 void request_fail(struct gate_request *r, const struct recorded *rec)
 {
     AUTO(buf) struct buf receipt = BUF_INIT(96);
     AUTO(buf) struct buf elements = BUF_INIT(2048);
     ASSERT(r->fault.code != S3E_NONE);
     receipt_of(rec, &receipt);
+    request_cors(r);
     if (r->conn) {
         for (size_t i = 0; i < r->fault.extra_count; i++)
             wire_put_header(&elements, slice_str(r->fault.extra[i].name), slice_str(r->fault.extra[i].value));
@@ -273,6 +330,7 @@ void request_answer(struct gate_request *r, const struct recorded *rec, uint16_t
 {
     AUTO(buf) struct buf receipt = BUF_INIT(96);
     receipt_of(rec, &receipt);
+    request_cors(r);
     bool first = true;
     while (r->conn && (first || raw.n)) {
         size_t n = MIN(raw.n, (size_t)WIRE_DATA_BYTES_MAX / 2);

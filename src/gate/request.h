@@ -28,6 +28,7 @@ enum request_state {
     REQUEST_BODY,                                  /* WANTBODY was sent */
     REQUEST_REFUSED,                               /* refused before its body ended: its record is under way, the rest is dropped */
     REQUEST_TICKET,                                /* TICKET was sent, COMMIT is awaited */
+    REQUEST_NEXT,                                  /* a RELEASE said more, NEXT is awaited */
     REQUEST_ANSWERED                               /* pool */
 };
 
@@ -37,11 +38,18 @@ struct request_get {
     uint64_t off, len;                             /* what is released */
     bool part;
     unsigned tries;                                /* rule 8 */
+    struct buf locations;                          /* locations list of the blob rows */
     uint64_t released;                             /* of a set: plaintext offset up to which rows were released; NEXT goes on there */
+    bool set_begun;                                /* a row of it was released */
     bool awaits_next;                              /* a RELEASE said more; the request lives on until the last one, or its client is gone */
     bool copy;                                     /* released behind a copy's TICKET: the request lives on after the last RELEASE too, for its COMMIT */
     struct buf parts;                              /* part rows list of the last FOUND */
+    struct release_says says;
+    uint32_t number;                               /* partNumber asked for; 0: none */
+    uint32_t part_count;                           /* with it: parts of the object; 0: it did not come in parts */
+    void (*got)(struct gate_request *r);           /* op_read() */
 };
+void request_get_done(struct request_get *q);
 struct request_put {
     struct s3_body body;
     struct s3_chain chain;                         /* of signed chunks */
@@ -110,6 +118,7 @@ struct gate_request {
     bool vid_null;                                 /* it is "null" */
     uint64_t vid_index, vid_order;                 /* else */
     struct buf ctx;                                /* record_ctx pairs, when policies may ask */
+    bool has_ctx;                                  /* the decision was made with it: it stands in the leaf */
     bool object_known;                             /* ctx holds what the object is */
     struct slice sub_value;                        /* IAM: value of `sub`, in scratch memory of op_iam.c */
     struct slice doc_value;                        /* CreateBucket: value of `doc` in the bkt leaf (record.md section 2); p NULL: none */
@@ -132,6 +141,7 @@ struct gate_request {
     struct gate_write *write;
 
     void (*body)(struct gate_request *r, struct slice data, bool last);   /* BODY frames */
+    struct request_get *next;                      /* what NEXT goes on with; NULL: none is due */
     struct buf body_bytes;
     struct buf headers_out, scratch;               /* scratch: GET: locations of the rows; LIST, PUT: their own */
     struct buf leaf, opening;
@@ -183,6 +193,7 @@ void request_put_version(struct gate_request *r, const struct entry *e);
 /* CORS headers of an answer to a request with an Origin, when the bucket's rules fit: cors.c. Called by request_answer, request_fail, releases and
  * listings, for everyone. */
 void cors_headers(struct gate_request *r, struct buf *headers);
+void request_cors(struct gate_request *r);         /* cors_headers() into r->headers_out, when there is an Origin and somebody to answer */
 /* Adds to r->headers_out. */
 void request_put_header(struct gate_request *r, const char *name, struct slice value);
 
@@ -198,6 +209,10 @@ void op_attributes_begin(struct gate_request *r);
  * r->u.get.entry and meta into r->body_bytes, answers what is absent itself (404, 405 of a marker, 403 when hidden), else calls got(). There the leaf must be
  * appended in the same turn. */
 void op_read(struct gate_request *r, void (*got)(struct gate_request *r));
+/* From a durable receipt to what `says` asks for: one RELEASE, or of a set as many as it takes, each but the first on NEXT. With from->copy the request
+ * lives on behind the last one, for its COMMIT. Headers are r->headers_out. The locations of from->entry's rows are in from->locations; part rows that FOUND
+ * brought may be in from->parts, the others are asked for. from is &r->u.get; request_get_done() (op_read.c) frees what is in it. */
+void read_release(struct gate_request *r, struct request_get *from, const struct release_says *says);
 void op_put_begin(struct gate_request *r);         /* PutObject */
 void op_put_sweep(struct gate *g);                 /* tickets not committed for TICKET_MS */
 MUST_USE enum err op_put_chunks(struct gate_request *r, const struct wire_chunks *m);   /* INPUT: none are due, or not so */
@@ -244,6 +259,9 @@ void op_preflight_begin(struct gate_request *r);
 void op_bucket_create_begin(struct gate_request *r);
 void op_bucket_delete_begin(struct gate_request *r);
 void op_look_begin(struct gate_request *r);        /* HeadBucket, ListBuckets, what reads configuration, absent codes */
+void op_look_object_acl(struct gate_request *r);   /* GetObjectAcl, and what PutObjectAcl has left to do: a read of the object */
+/* What a form's upload is answered with, instead of a PUT's 200: by op_put.c, when its write is done. */
+void op_form_answer(struct gate_request *r, const struct recorded *rec, struct slice etag);
 void op_purge_all(struct gate *g);                 /* TEND_GRAVE */
 void lifecycle_run(struct gate *g);                /* TEND_LIFECYCLE */
 

@@ -19,14 +19,42 @@ static const struct {
 } operations[] = {
     {S3_OP_GetObject, op_get_begin},
     {S3_OP_HeadObject, op_get_begin},
+    {S3_OP_GetObjectVersion, op_get_begin},
+    {S3_OP_HeadObjectVersion, op_get_begin},
+    {S3_OP_GetObjectPart, op_get_begin},
+    {S3_OP_HeadObjectPart, op_get_begin},
+    {S3_OP_GetObjectAttributes, op_attributes_begin},
     {S3_OP_PutObject, op_put_begin},
+    {S3_OP_CopyObject, op_copy_begin},
     {S3_OP_DeleteObject, op_delete_begin},
+    {S3_OP_DeleteObjectVersion, op_delete_begin},
     {S3_OP_DeleteObjects, op_batch_begin},
+    {S3_OP_GetObjectTagging, op_tagging_begin},
+    {S3_OP_PutObjectTagging, op_tagging_begin},
+    {S3_OP_DeleteObjectTagging, op_tagging_begin},
+    {S3_OP_CreateMultipartUpload, op_upload_begin},
+    {S3_OP_AbortMultipartUpload, op_upload_begin},
+    {S3_OP_UploadPart, op_part_begin},
+    {S3_OP_UploadPartCopy, op_part_begin},
+    {S3_OP_CompleteMultipartUpload, op_complete_begin},
     {S3_OP_ListObjects, op_list_begin},
     {S3_OP_ListObjectsV2, op_list_begin},
+    {S3_OP_ListObjectVersions, op_list_begin},
+    {S3_OP_ListMultipartUploads, op_list_begin},
+    {S3_OP_ListParts, op_list_begin},
+    {S3_OP_BucketPreflight, op_preflight_begin},
+    {S3_OP_ObjectPreflight, op_preflight_begin},
     {S3_OP_CreateBucket, op_bucket_create_begin},
     {S3_OP_DeleteBucket, op_bucket_delete_begin},
 };
+
+/* What sets or ends a document of a bucket, by policy's table; ACLs, which set nothing, by the same door. */
+static bool is_config(enum s3_op op)
+{
+    bool on;
+    if (op == S3_OP_PutBucketAcl || op == S3_OP_PutObjectAcl) return true;
+    return policy_doc_of_act((enum policy_act)op, &on) != POLICY_DOC__COUNT;
+}
 
 /* parked requests: their tenant is not served yet */
 static struct list parked;
@@ -73,7 +101,8 @@ static void step_operation(struct gate_request *r)
             operations[i].begin(r);
             return;
         }
-    op_look_begin(r);                              /* what reads configuration, and what is not implemented */
+    if (is_config(r->op)) op_config_begin(r);
+    else op_look_begin(r);                         /* what reads configuration, and what is not implemented */
 }
 
 static void step_go(struct gate_request *r)
@@ -94,6 +123,14 @@ static void step_go(struct gate_request *r)
     }
     r->act = r->op == S3_OP_NONE ? "Unknown" : s3_op_row(r->op)->name;
     panic_context("decide", r->wire_id, 0);
+    if (r->fault.code == S3E_NONE && r->op == S3_OP_IamOrSts) {   /* the body says which act it is: they decide */
+        op_iam_begin(r);
+        return;
+    }
+    if (r->fault.code == S3E_NONE && r->op == S3_OP_PostObject) {
+        op_form_begin(r);
+        return;
+    }
     if (!step_decide_and_bind(r)) {
         step_refuse(r);
         return;
@@ -105,14 +142,15 @@ static void step_go(struct gate_request *r)
 static bool owner_is_another(const struct gate_request *r)
 {
     struct slice expected = request_header(r, "x-amz-expected-bucket-owner");
-    return expected.p && !slice_is(slice_trim(expected), r->tenant->account);
+    const struct policy_bucket *b = expected.p ? policy_bucket_of_id(r->tenant->state, r->bucket->id) : NULL;
+    return expected.p && !(b && slice_is(slice_trim(expected), b->account));
 }
 
 /* Decides, and points the request at the bucket that the decision was about. False: refused, r->fault says how. */
 bool step_decide_and_bind(struct gate_request *r)
 {
     r->decided = step_decide(r, r->verified);
-    if (!decided_allow(r->decided)) {
+    if (!decided_allow(r->decided) && !decided_needs_object(r->decided)) {
         if (r->fault.code == S3E_NONE) s3_fault_set(&r->fault, decided_code(r->decided), NULL);
         return false;
     }
@@ -128,9 +166,11 @@ bool step_decide_and_bind(struct gate_request *r)
 bool step_still_allowed(struct gate_request *r)
 {
     ASSERT(r->fault.code == S3E_NONE);
-    if (decided_ctl(r->decided) != log_size(r->tenant->control)) {           /* rule 14 */
+    /* Rule 14; and conditions may be about the time, which is the record's. */
+    if (decided_ctl(r->decided) != log_size(r->tenant->control) || r->has_ctx) {
         r->decided = step_decide(r, r->verified);
-        if (!decided_allow(r->decided)) s3_fault_set(&r->fault, decided_code(r->decided), NULL);
+        if (!decided_allow(r->decided) && !decided_needs_object(r->decided) && r->fault.code == S3E_NONE)
+            s3_fault_set(&r->fault, decided_code(r->decided), NULL);
     }
     if (r->fault.code == S3E_NONE && r->bucket && r->bucket->dead) s3_fault_set(&r->fault, S3E_NoSuchBucket, NULL);
     return r->fault.code == S3E_NONE;
@@ -150,7 +190,11 @@ void step_refuse(struct gate_request *r)
     }
     enum s3_error code = r->fault.code;
     if (!request_may_record(r, false)) return;
-    if (decided_ctl(r->decided) != log_size(r->tenant->control)) r->decided = step_decide(r, r->verified);
+    if (decided_ctl(r->decided) != log_size(r->tenant->control) || r->has_ctx) r->decided = step_decide(r, r->verified);
+    if (decided_needs_object(r->decided)) {        /* refused before anyone looked: as if nothing were there */
+        r->object_known = true;
+        r->decided = step_decide(r, r->verified);
+    }
     struct leaf_says says = {.why = s3_error_code(code)};
     step_record_or_fail(r, &says, NULL, refused_durable);
 }

@@ -20,6 +20,8 @@ struct verified;
 struct decided;
 struct recorded;
 struct released;
+struct s3_copy_source;
+struct request_get;
 
 struct step_box {                                  /* room for one value; each step asserts that its own fits */
     _Alignas(16) uint8_t bytes[96];
@@ -51,11 +53,13 @@ bool step_record_or_fail(struct gate_request *r, const struct leaf_says *says, s
 const struct verified *step_verify(struct gate_request *r, struct slice service);
 /* The gate's own work (lifecycle): nothing was signed, the caller is auth `auto`. */
 const struct verified *step_verify_auto(struct gate_request *r, struct gate_tenant *t);
+bool request_is_control(const struct gate_request *r);           /* S3 Control: by path and header, op IamOrSts */
 struct gate_tenant *verified_tenant(const struct verified *v);
 const struct gate_key *verified_key(const struct verified *v);   /* NULL: anonymous */
 uint32_t verified_repeats(const struct verified *v);             /* times this signature was seen, this one included */
 
 enum policy_auth verified_auth(const struct verified *v);
+uint64_t verified_signed_ms(const struct verified *v);           /* when the signature says it was made; 0: it does not */
 /* Chunks that came under the request's signature, in order (chunk rows list of the wire), and its trailer's row or nothing. What is
  * wrong with them stays in *c. */
 struct s3_chain;
@@ -126,8 +130,11 @@ struct release_says {
     bool head;
     uint64_t size, off, len;
 };
-/* The only maker of a RELEASE. rec must be durable and not spent (asserted). Segment keys are derived here and only for the
- * segments in range; the frame goes straight to the connection's buffer. */
-void step_release(struct gate_request *r, struct recorded *rec, const struct release_says *says);
+/* The makers of a RELEASE. rec must be durable and not spent (asserted). Segment keys are derived here and only for the segments in range; the
+ * frame goes straight to the connection's buffer. Of an object in parts WIRE_RELEASE_ROWS_MAX rows go out at once, from the rows that from->parts
+ * holds: call read_release() (request.h), which asks the keeper for them. Ends the request with the last one, unless from->copy. */
+void step_release_from(struct gate_request *r, struct request_get *from, struct recorded *rec, const struct release_says *says);
+void step_release_next(struct gate_request *r, struct request_get *from);
+bool step_release_rows_there(const struct request_get *from);
 
 #endif

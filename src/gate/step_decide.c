@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  * step_decide: asks the policy room, which knows nothing but state and request.
- * Role: second step; asked again when the control log moved (rule 14). Trusts: struct verified. Distrusts: names.
+ * Role: second step; asked again when the control log moved (rule 14) and when it hangs on the object. Trusts: struct verified. Distrusts: names.
  * Law: 4 (the control log is the state), 5. Spec: docs/spec/policy.md, docs/spec/order.md rule 14.
  */
 #include <assert.h>
 
 #include "gate/request.h"
+#include "s3/s3_config.h"
 
 #define DECIDED_MAGIC 0x44454349u
+#define CTX_TAGS "=tags"
+#define CTX_OWNER "=owner"
+#define CTX_SOURCE_TAGS "=source-tags"
+#define CTX_SOURCE_OWNER "=source-owner"
 
 struct decided {
     uint32_t magic;
-    bool allow;
+    bool allow, needs_object, hides;
     uint32_t engine;
     uint64_t ctl;
     enum policy_reason reason;
@@ -19,14 +24,77 @@ struct decided {
 };
 static_assert(sizeof(struct decided) <= sizeof(struct step_box), "a value fits its box");
 
+/* what policies may ask about ------------------------------------------------------------------------------------------------ */
+
+/* What FIND said of the object; p NULL: it has none. */
+struct about_object {
+    struct slice tags, owner;
+};
+
+static void ctx_put(struct buf *out, const char *name, struct slice value)
+{
+    if (value.n) record_ctx_put(out, slice_str(name), value);
+}
+
+static void ctx_put_known(struct gate_request *r, const struct verified *v, const char *name, const struct about_object *o, struct buf *out)
+{
+    const struct s3_op_row *row = s3_op_row(r->op);
+    bool part = r->op == S3_OP_UploadPart || r->op == S3_OP_UploadPartCopy;
+    bool makes = r->op == S3_OP_PutObject || r->op == S3_OP_PostObject || r->op == S3_OP_CopyObject || r->op == S3_OP_CreateMultipartUpload ||
+                 r->op == S3_OP_CompleteMultipartUpload;
+    if (strcmp(name, "=age") == 0 && verified_signed_ms(v)) {
+        AUTO(buf) struct buf text = BUF_INIT(TIME_TEXT_MAX);
+        buf_put_dec(&text, r->now_ms > verified_signed_ms(v) ? r->now_ms - verified_signed_ms(v) : 0);
+        ctx_put(out, name, buf_slice(&text));
+    }
+    if (strcmp(name, "=object-creation") == 0 && row && row->kind == S3_KIND_WRITE && (makes || part))
+        ctx_put(out, name, makes ? SLICE_LIT("true") : SLICE_LIT("false"));
+    if (strcmp(name, CTX_OWNER) == 0) ctx_put(out, name, o->owner);
+    if (strcmp(name, CTX_TAGS) == 0) ctx_put(out, name, o->tags);
+}
+
+/* policy's closed table, in its order: a pair for each thing that is there. */
+static void ctx_build(struct gate_request *r, const struct verified *v, const struct about_object *o, struct buf *out)
+{
+    static const char *const names[] = {
+#define POLICY_CTX(NAME, text, what) text,
+#include "policy/policy_ctx.def"
+#undef POLICY_CTX
+    };
+    buf_reset(out);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const char *name = names[i];
+        if (name[0] == '?') {
+            const struct s3_param *p = request_param(r, name + 1);
+            if (p) ctx_put(out, name, p->value);
+        } else if (name[0] == '=') {
+            ctx_put_known(r, v, name, o, out);
+        } else {
+            ctx_put(out, name, request_header(r, name));
+        }
+    }
+}
+
+static struct slice ctx_value(struct slice ctx, const char *name)
+{
+    struct reader list = reader_of(ctx);
+    struct slice at, value;
+    while (record_ctx_next(&list, &at, &value))
+        if (slice_is(at, name)) return value;
+    return slice_of(NULL, 0);
+}
+
+/* the request as policy sees it ------------------------------------------------------------------------------------------------ */
+
 static void request_of(const struct gate_request *r, const struct verified *v, struct policy_request *out)
 {
     const struct gate_key *k = verified_key(v);
     *out = (struct policy_request){.auth = verified_auth(v), .bucket = r->name.bucket, .key = r->name.key, .peer = r->ask.peer,
-                                   .tls = r->ask.flags & WIRE_ASK_TLS, .t_ms = r->now_ms, .body = request_body(r),
+                                   .tls = r->ask.flags & WIRE_ASK_TLS, .t_ms = r->now_ms, .body = request_body(r), .version_id = r->vid,
                                    .act = r->act ? policy_act_of(slice_str(r->act)) : (enum policy_act)r->op};
+    if (r->sub_value.p && record_sub_get(r->sub_value, &out->sub) != ERR_OK) panic_at(__FILE__, __LINE__, __func__, "sub");   /* op_iam.c wrote it */
     if (!k) return;
-    out->who = (struct policy_who){.account = slice_str(k->account), .user = SLICE_LIT(POLICY_USER_ROOT), .access_key = slice_str(k->access_key)};
+    out->who = (struct policy_who){.account = slice_str(k->account), .user = slice_str(k->user), .access_key = slice_str(k->access_key)};
 }
 
 enum policy_body request_body(const struct gate_request *r)
@@ -37,38 +105,127 @@ enum policy_body request_body(const struct gate_request *r)
     case S3_PAYLOAD_SHA256: return POLICY_BODY_SHA256;
     case S3_PAYLOAD_UNSIGNED: return POLICY_BODY_UNS;
     case S3_PAYLOAD_STREAM_SIGNED:
-    case S3_PAYLOAD_STREAM_SIGNED_TRAILER: return r->op == S3_OP_PutObject ? POLICY_BODY_CHUNK : POLICY_BODY_UNST;   /* nobody else checks */
+    case S3_PAYLOAD_STREAM_SIGNED_TRAILER:         /* nobody else checks the chain */
+        return r->op == S3_OP_PutObject || r->op == S3_OP_UploadPart ? POLICY_BODY_CHUNK : POLICY_BODY_UNST;
     default: return POLICY_BODY_UNST;
     }
 }
 
-const struct decided *step_decide(struct gate_request *r, const struct verified *v)
+/* The leaf carries ctx only when a condition can matter; what was found of object and source before stays in it when it is asked again. */
+static void ctx_renew(struct gate_request *r, const struct verified *v, const struct about_object *o, struct policy_request *q)
+{
+    AUTO(buf) struct buf before = BUF_INIT(POLICY_CTX_BYTES_MAX);
+    buf_put_slice(&before, buf_slice(&r->ctx));
+    const struct about_object kept = {.tags = ctx_value(buf_slice(&before), CTX_TAGS), .owner = ctx_value(buf_slice(&before), CTX_OWNER)};
+    struct slice source_tags = ctx_value(buf_slice(&before), CTX_SOURCE_TAGS), source_owner = ctx_value(buf_slice(&before), CTX_SOURCE_OWNER);
+    buf_reset(&r->ctx);
+    bool wants = policy_wants_ctx(verified_tenant(v)->state, q);
+    if (wants) ctx_build(r, v, o ? o : &kept, &r->ctx);
+    ctx_put(&r->ctx, CTX_SOURCE_OWNER, source_owner);
+    ctx_put(&r->ctx, CTX_SOURCE_TAGS, source_tags);
+    if (!buf_ok(&r->ctx)) {                        /* decided without, and refused whatever comes of it */
+        buf_reset(&r->ctx);
+        if (r->fault.code == S3E_NONE) s3_fault_set(&r->fault, S3E_RequestHeaderSectionTooLarge, NULL);
+    }
+    r->has_ctx = r->ctx.n > 0;
+    q->ctx = buf_slice(&r->ctx);
+    q->object_known = r->object_known;
+}
+
+static const struct decided *decide(struct gate_request *r, const struct verified *v, const struct about_object *o)
 {
     struct gate_tenant *t = verified_tenant(v);
     struct policy_request q;
     request_of(r, v, &q);
     ASSERT(t->state->size == log_size(t->control));          /* folded in the turn it is appended */
+    uint64_t now;                                  /* as its leaf will say when it is appended in this turn */
+    if (log_time(t->access, loop_wall_ms(r->gate->loop), &now) == ERR_OK) q.t_ms = now;
+    ctx_renew(r, v, o, &q);
     struct policy_decision p = policy_decide(t->state, &q);
     struct decided *d = (struct decided *)r->decided_box.bytes;
-    *d = (struct decided){.magic = DECIDED_MAGIC, .allow = p.allow, .engine = p.engine, .ctl = p.ctl, .reason = p.reason, .verified = v};
-    if (q.auth == POLICY_AUTH_ANON && BREAK("anon-lists")) d->allow = true;
+    ASSERT(!p.needs_object || !r->object_known);
+    *d = (struct decided){.magic = DECIDED_MAGIC, .allow = p.allow && !p.needs_object, .needs_object = p.needs_object,
+                          .hides = p.obligations & POLICY_HIDE_ABSENCE, .engine = p.engine, .ctl = p.ctl, .reason = p.reason, .verified = v};
+    if (q.auth == POLICY_AUTH_ANON && BREAK("anon-lists")) {
+        d->allow = true;
+        d->needs_object = false;
+    }
     return d;
 }
 
-bool step_decide_also(struct gate_request *r, const struct verified *v, enum s3_op op, struct slice key)
+const struct decided *step_decide(struct gate_request *r, const struct verified *v) { return decide(r, v, NULL); }
+
+bool step_object_allowed(struct gate_request *r, struct slice tags, struct slice owner)
+{
+    ASSERT(r->fault.code == S3E_NONE);
+    if (!decided_needs_object(r->decided) && !r->object_known) return true;
+    r->object_known = true;
+    const struct about_object o = {.tags = tags, .owner = owner};
+    r->decided = decide(r, r->verified, &o);
+    if (!decided_allow(r->decided) && r->fault.code == S3E_NONE) s3_fault_set(&r->fault, decided_code(r->decided), NULL);
+    return r->fault.code == S3E_NONE;
+}
+
+bool step_decide_also(struct gate_request *r, const struct verified *v, enum s3_op op, struct slice key, struct slice vid)
 {
     struct gate_tenant *t = verified_tenant(v);
     struct policy_request q;
     request_of(r, v, &q);
     q.act = (enum policy_act)op;
     q.key = key;
+    q.version_id = vid;
+    AUTO(buf) struct buf ctx = BUF_INIT(POLICY_CTX_BYTES_MAX);
+    const struct about_object nothing = {0};
+    if (policy_wants_ctx(t->state, &q)) ctx_build(r, v, &nothing, &ctx);
+    if (!buf_ok(&ctx)) return false;
+    q.ctx = buf_slice(&ctx);
+    struct policy_decision p = policy_decide(t->state, &q);
+    return p.allow && !p.needs_object;
+}
+
+bool step_decide_source(struct gate_request *r, const struct verified *v, const struct s3_copy_source *from, struct slice tags, struct slice owner)
+{
+    struct gate_tenant *t = verified_tenant(v);
+    struct policy_request q;
+    request_of(r, v, &q);
+    q.act = (enum policy_act)(from->version.p ? S3_OP_GetObjectVersion : S3_OP_GetObject);
+    q.bucket = from->bucket;
+    q.key = from->key;
+    q.version_id = from->version;
+    q.body = POLICY_BODY_NONE;
+    q.object_known = true;
+    if (policy_wants_ctx(t->state, &q)) {
+        AUTO(buf) struct buf ctx = BUF_INIT(POLICY_CTX_BYTES_MAX);
+        const struct about_object o = {.tags = tags, .owner = owner};
+        ctx_build(r, v, &o, &ctx);
+        ctx_put(&r->ctx, CTX_SOURCE_OWNER, owner);           /* the leaf says what this decision saw */
+        ctx_put(&r->ctx, CTX_SOURCE_TAGS, tags);
+        if (!buf_ok(&ctx) || !buf_ok(&r->ctx)) return false;
+        r->has_ctx = r->ctx.n > 0;
+        q.ctx = buf_slice(&ctx);
+        return policy_decide(t->state, &q).allow;
+    }
     return policy_decide(t->state, &q).allow;
 }
+
+/* what was decided -------------------------------------------------------------------------------------------------------------- */
 
 bool decided_allow(const struct decided *d)
 {
     ASSERT(d && d->magic == DECIDED_MAGIC);
     return d->allow;
+}
+
+bool decided_needs_object(const struct decided *d)
+{
+    ASSERT(d && d->magic == DECIDED_MAGIC);
+    return d->needs_object;
+}
+
+bool decided_hides(const struct decided *d)
+{
+    ASSERT(d && d->magic == DECIDED_MAGIC);
+    return d->hides;
 }
 
 const char *decided_why(const struct decided *d)

@@ -57,7 +57,7 @@ static void put_who(struct gate_request *r, struct record_writer *w, const struc
     AUTO(buf) struct buf who = BUF_INIT(256);
     const struct gate_key *k = verified_key(v);
     struct policy_who p = {0};
-    if (k) p = (struct policy_who){.account = slice_str(k->account), .user = SLICE_LIT(POLICY_USER_ROOT), .access_key = slice_str(k->access_key)};
+    if (k) p = (struct policy_who){.account = slice_str(k->account), .user = slice_str(k->user), .access_key = slice_str(k->access_key)};
     policy_who_put(&who, verified_auth(v), &p);
     put_commit(r, w, RECORD_F_WHO, buf_slice(&who));
 }
@@ -70,11 +70,13 @@ static void put_obj(struct gate_request *r, struct record_writer *w)
     put_commit(r, w, RECORD_F_OBJ, buf_slice(&obj));
 }
 
-static void put_dec(struct record_writer *w, const struct decided *d)
+/* `doc` stands between the two. */
+static void put_dec_doc(struct gate_request *r, struct record_writer *w, const struct decided *d, struct slice doc)
 {
     bool allow = decided_allow(d);
     if (BREAK("wrong-decision")) allow = !allow;
     record_put_text(w, RECORD_F_DEC, allow ? SLICE_LIT("allow") : SLICE_LIT("deny"));
+    if (doc.p) put_commit(r, w, RECORD_F_DOC, doc);
     record_put_int(w, RECORD_F_ENG, decided_engine(d));
 }
 
@@ -84,11 +86,17 @@ static void put_uns(struct gate_request *r, struct record_writer *w)
     if (r->uns_count) record_put_texts(w, RECORD_F_UNS, r->uns, r->uns_count);
 }
 
-static void put_ver(struct gate_request *r, struct record_writer *w, uint64_t ver)
+static void put_ver(struct gate_request *r, struct record_writer *w, const struct leaf_says *s)
 {
-    uint8_t value[8];
-    put_be64(value, ver);
-    put_commit(r, w, RECORD_F_VER, slice_of(value, sizeof value));
+    AUTO(buf) struct buf value = BUF_INIT(16);
+    record_ver_put(&value, s->ver, s->rev ? s->rev : s->ver);
+    put_commit(r, w, RECORD_F_VER, buf_slice(&value));
+}
+
+/* What both sides of a decision need to know: the same in every kind of leaf that holds one. */
+static void put_ctx(struct gate_request *r, struct record_writer *w)
+{
+    if (r->has_ctx) put_commit(r, w, RECORD_F_CTX, buf_slice(&r->ctx));
 }
 
 /* The fields stand in the order of record.def; record_put_* assert it. */
@@ -105,8 +113,10 @@ static enum err leaf_build(struct gate_request *r, const struct decided *d, cons
     if (r->bucket && !r->bucket->dead) record_put_id(&w, RECORD_F_BKT, r->bucket->id);
     record_put_text(&w, RECORD_F_BODY, slice_str(policy_body_text(request_body(r))));
     if (s->has_bytes) record_put_int(&w, RECORD_F_BYTES, s->bytes);
+    if (s->copy.p) put_commit(r, &w, RECORD_F_COPY, s->copy);
     record_put_int(&w, RECORD_F_CTL, decided_ctl(d));
-    put_dec(&w, d);
+    put_ctx(r, &w);
+    put_dec_doc(r, &w, d, slice_of(NULL, 0));
     record_put_id(&w, RECORD_F_ID, r->id);
     if (s->items.p) put_commit(r, &w, RECORD_F_ITEMS, s->items);
     if (s->has_batch) record_put_int(&w, RECORD_F_N, s->n);
@@ -119,9 +129,13 @@ static enum err leaf_build(struct gate_request *r, const struct decided *d, cons
     if (verified_repeats(v) > 1) record_put_int(&w, RECORD_F_REP, verified_repeats(v));
     if (s->res.p) put_commit(r, &w, RECORD_F_RES, s->res);
     if (s->has_batch) record_put_hash(&w, RECORD_F_ROOT, s->root);
+    struct slice sub = s->sub.p ? s->sub : r->sub_value;
+    if (sub.p) put_commit(r, &w, RECORD_F_SUB, sub);
     record_put_int(&w, RECORD_F_T, t);
     put_uns(r, &w);
-    if (s->has_ver) put_ver(r, &w, s->ver);
+    if (s->up.p) put_commit(r, &w, RECORD_F_UP, s->up);
+    if (s->has_ver) put_ver(r, &w, s);
+    if (r->vid.p) put_commit(r, &w, RECORD_F_VID, r->vid);
     if (s->write) record_put_int(&w, RECORD_F_W, 1);
     put_who(r, &w, v);
     const char *why = decided_allow(d) ? s->why : decided_why(d);
@@ -158,7 +172,7 @@ enum err step_record(struct gate_request *r, const struct decided *d, const stru
     struct gate_tenant *t = r->tenant;
     ASSERT(t->served);                             /* rule 4: recovery's voids stand before anything else */
     ASSERT(decided_ctl(d) == log_size(t->control));          /* rule 14 */
-    ASSERT(!says->write == !w);
+    ASSERT(!says->write == !w && !decided_needs_object(d));
     ASSERT(decided_allow(d) || !w);                /* LAW-1: what was denied has no effect */
     ASSERT(w || !r->durable);                      /* one leaf at a time: `wait` is in the logbook's list until then */
     r->state = REQUEST_WORKING;                    /* whatever was awaited from the client is not any more */
@@ -196,33 +210,47 @@ enum err step_record(struct gate_request *r, const struct decided *d, const stru
     return ERR_OK;
 }
 
-/* A bucket's configuration: the request's own record is the leaf of the control log. */
-enum err step_record_bucket(struct gate_request *r, const struct decided *d, const struct gate_bucket *b, bool on,
-                            void (*durable)(struct gate_request *r, const struct recorded *rec))
+/* The control log's kinds: the request's own record is what the state is folded from. ---------------------------------------- */
+
+static void control_begin(struct gate_request *r, struct record_writer *w, enum record_kind kind)
 {
-    struct gate_tenant *t = r->tenant;
-    struct record_writer w;
-    uint64_t now;
-    ASSERT(t->served && decided_allow(d) && decided_ctl(d) == log_size(t->control) && !r->durable);
-    r->state = REQUEST_WORKING;
-    TRY(log_time(t->control, loop_wall_ms(r->gate->loop), &now));
     buf_reset(&r->leaf);
     buf_reset(&r->opening);
-    record_begin(&w, RECORD_K_BKT, &r->leaf, &r->opening);
-    record_put_text(&w, RECORD_F_ACT, slice_str(r->act));
-    record_put_text(&w, RECORD_F_AUTH, slice_str(policy_auth_text(verified_auth(decided_of(d)))));
-    record_put_id(&w, RECORD_F_BKT, b->id);
-    record_put_int(&w, RECORD_F_CTL, decided_ctl(d));
-    put_dec(&w, d);
-    record_put_id(&w, RECORD_F_ID, r->id);
-    put_commit(r, &w, RECORD_F_NAME, slice_str(b->name));
-    record_put_int(&w, RECORD_F_ON, on);
-    put_commit(r, &w, RECORD_F_PEER, r->ask.peer);
-    record_put_int(&w, RECORD_F_T, now);
-    put_uns(r, &w);
-    put_who(r, &w, decided_of(d));
-    TRY(record_end(&w));
+    record_begin(w, kind, &r->leaf, &r->opening);
+}
 
+/* The fields between `auth` and `id` that all of them have; doc p NULL: none. */
+static void control_middle(struct gate_request *r, struct record_writer *w, const struct decided *d, bool body, struct slice doc)
+{
+    if (body) record_put_text(w, RECORD_F_BODY, slice_str(policy_body_text(request_body(r))));
+    record_put_int(w, RECORD_F_CTL, decided_ctl(d));
+    put_ctx(r, w);
+    put_dec_doc(r, w, d, doc);
+    record_put_id(w, RECORD_F_ID, r->id);
+}
+
+static void control_end(struct gate_request *r, struct record_writer *w, const struct decided *d, struct slice sub, uint64_t now)
+{
+    put_commit(r, w, RECORD_F_PEER, r->ask.peer);
+    if (sub.p) put_commit(r, w, RECORD_F_SUB, sub);
+    record_put_int(w, RECORD_F_T, now);
+    put_uns(r, w);
+    put_who(r, w, decided_of(d));
+}
+
+/* What the fold would say to it: no leaf may exist that does not fold. */
+static enum err control_folds(struct gate_request *r)
+{
+    struct record_leaf leaf;
+    struct record_opening opening;
+    TRY(record_leaf_parse(buf_slice(&r->leaf), RECORD_LOG_CONTROL, &leaf));
+    TRY(record_opening_parse(buf_slice(&r->opening), &opening));
+    return policy_can_apply(r->tenant->state, log_size(r->tenant->control), &leaf, &opening);
+}
+
+static void control_append(struct gate_request *r, void (*durable)(struct gate_request *r, const struct recorded *rec))
+{
+    struct gate_tenant *t = r->tenant;
     struct log_append a = {.leaf = buf_slice(&r->leaf), .opening = buf_slice(&r->opening), .void_ref = UINT64_MAX};
     uint64_t index = log_size(t->control);
     r->durable = durable;
@@ -232,6 +260,72 @@ enum err step_record_bucket(struct gate_request *r, const struct decided *d, con
     ASSERT(got == index);
     /* Rule 14: decisions from now on name the new size; none of them can be durable before this leaf. */
     enum err e = tenants_control_apply(r->gate, t, index, buf_slice(&r->leaf), buf_slice(&r->opening));
-    ASSERT(e == ERR_OK);                           /* decide allowed exactly this */
+    ASSERT(e == ERR_OK);                           /* asked before: control_folds(), or decide itself for a bucket */
+}
+
+static enum err control_time(struct gate_request *r, const struct decided *d, uint64_t *now)
+{
+    struct gate_tenant *t = r->tenant;
+    ASSERT(t->served && decided_allow(d) && decided_ctl(d) == log_size(t->control) && !r->durable);
+    r->state = REQUEST_WORKING;
+    return log_time(t->control, loop_wall_ms(r->gate->loop), now);
+}
+
+enum err step_record_bucket(struct gate_request *r, const struct decided *d, const struct gate_bucket *b, bool on,
+                            void (*durable)(struct gate_request *r, const struct recorded *rec))
+{
+    struct record_writer w;
+    uint64_t now;
+    TRY(control_time(r, d, &now));
+    control_begin(r, &w, RECORD_K_BKT);
+    record_put_text(&w, RECORD_F_ACT, slice_str(r->act));
+    record_put_text(&w, RECORD_F_AUTH, slice_str(policy_auth_text(verified_auth(decided_of(d)))));
+    record_put_id(&w, RECORD_F_BKT, b->id);
+    control_middle(r, &w, d, false, on ? r->doc_value : slice_of(NULL, 0));
+    put_commit(r, &w, RECORD_F_NAME, slice_str(b->name));
+    record_put_int(&w, RECORD_F_ON, on);
+    control_end(r, &w, d, slice_of(NULL, 0), now);
+    TRY(record_end(&w));
+    control_append(r, durable);
+    return ERR_OK;
+}
+
+enum err step_record_cfg(struct gate_request *r, const struct decided *d, bool on, struct slice doc,
+                         void (*durable)(struct gate_request *r, const struct recorded *rec))
+{
+    struct record_writer w;
+    uint64_t now;
+    ASSERT(r->bucket && !r->bucket->dead);
+    TRY(control_time(r, d, &now));
+    control_begin(r, &w, RECORD_K_CFG);
+    record_put_text(&w, RECORD_F_ACT, slice_str(r->act));
+    record_put_text(&w, RECORD_F_AUTH, slice_str(policy_auth_text(verified_auth(decided_of(d)))));
+    record_put_id(&w, RECORD_F_BKT, r->bucket->id);
+    control_middle(r, &w, d, true, doc);
+    put_commit(r, &w, RECORD_F_NAME, slice_str(r->bucket->name));
+    record_put_int(&w, RECORD_F_ON, on);
+    control_end(r, &w, d, slice_of(NULL, 0), now);
+    TRY(record_end(&w));
+    TRY(control_folds(r));
+    control_append(r, durable);
+    return ERR_OK;
+}
+
+enum err step_record_iam(struct gate_request *r, const struct decided *d, struct slice account, bool on, struct slice sub, struct slice doc,
+                         void (*durable)(struct gate_request *r, const struct recorded *rec))
+{
+    struct record_writer w;
+    uint64_t now;
+    TRY(control_time(r, d, &now));
+    control_begin(r, &w, RECORD_K_IAM);
+    record_put_text(&w, RECORD_F_ACCOUNT, account);
+    record_put_text(&w, RECORD_F_ACT, slice_str(r->act));
+    record_put_text(&w, RECORD_F_AUTH, slice_str(policy_auth_text(verified_auth(decided_of(d)))));
+    control_middle(r, &w, d, true, doc);
+    record_put_int(&w, RECORD_F_ON, on);
+    control_end(r, &w, d, sub, now);
+    TRY(record_end(&w));
+    TRY(control_folds(r));
+    control_append(r, durable);
     return ERR_OK;
 }

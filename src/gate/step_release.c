@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * step_release: from a durable receipt to the keys of exactly the segments that were asked for.
- * Role: last step of a read. Trusts: struct recorded. Distrusts: nothing here; the range was cut to the object before.
- * Law: 1, 2 (the only door a read key leaves by). Spec: docs/spec/frame.md, docs/spec/order.md.
+ * Role: last step of a read. Trusts: struct recorded. Distrusts: rows of part sets, which the keeper gives; the range was cut to the object before.
+ * Law: 1, 2 (the only door a read key leaves by). Spec: docs/spec/frame.md, docs/spec/entry.md, docs/spec/order.md.
  */
 #include <stdlib.h>
 
@@ -9,9 +9,11 @@
 #include "gate/conn.h"
 #include "gate/request.h"
 
-#define ROWS_MAX 262144
+#define ROWS_BYTES_MAX 262144                      /* of one RELEASE: wire.def */
+#define ROW_FIXED_BYTES (ID_BYTES + 8 + 8 + 4 + 2 + 2)
 
 static struct frame_ctx release_ctx;               /* the loop's thread */
+static struct secret part_key;                     /* one part's at a time, in locked memory */
 
 static enum err put_keys(struct buf *out, const uint8_t key[KEYS_BYTES], uint32_t first, uint32_t last)
 {
@@ -24,69 +26,164 @@ static enum err put_keys(struct buf *out, const uint8_t key[KEYS_BYTES], uint32_
     return ERR_OK;
 }
 
-/* One blob row: the part of [off, off+len) that lies in it. */
-static enum err put_row(struct buf *out, const struct entry *e, size_t i, uint64_t row_off, uint64_t off, uint64_t len, struct slice location)
+/* One blob at row_off of the object, and the part of [off, off+len) that lies in it. */
+struct row_of {
+    const uint8_t *blob, *key;
+    uint64_t plain_size, row_off;
+    struct slice location;
+};
+
+static enum err row_range(const struct row_of *row, uint64_t off, uint64_t len, struct frame_range *out)
 {
-    const struct entry_row *row = &e->row[i];
-    uint64_t begin = MAX(off, row_off), end = MIN(off + len, row_off + row->plain_size);
-    struct frame_range range;
-    TRY(frame_range(row->plain_size, begin - row_off, end - begin, &range));
-    uint32_t count = range.segment_last - range.segment_first + 1;
+    uint64_t begin = MAX(off, row->row_off), end = MIN(off + len, row->row_off + row->plain_size);
+    return frame_range(row->plain_size, begin - row->row_off, end - begin, out);
+}
+
+static enum err put_row(struct buf *out, const struct row_of *row, const struct frame_range *range)
+{
+    uint32_t count = range->segment_last - range->segment_first + 1;
     buf_put(out, row->blob, ID_BYTES);
     buf_put_u64(out, row->plain_size);
-    buf_put_u64(out, row_off);
-    buf_put_u32(out, range.segment_first);
+    buf_put_u64(out, row->row_off);
+    buf_put_u32(out, range->segment_first);
     buf_put_u16(out, (uint16_t)count);
-    TRY(put_keys(out, e->keys.p + i * KEYS_BYTES, range.segment_first, range.segment_last));
-    buf_put_lp16(out, location);
+    TRY(put_keys(out, row->key, range->segment_first, range->segment_last));
+    buf_put_lp16(out, row->location);
     return buf_ok(out) ? ERR_OK : ERR_LIMIT;
 }
 
-static enum err put_rows(struct gate_request *r, const struct release_says *says, struct buf *out)
+/* An object of blob rows: all of them that overlap. */
+static enum err put_rows(const struct request_get *q, struct buf *out)
 {
-    const struct entry *e = &r->u.get.entry;
-    struct reader locations = reader_of(buf_slice(&r->scratch));
+    const struct release_says *says = &q->says;
+    const struct entry *e = &q->entry;
+    struct reader locations = reader_of(buf_slice(&q->locations));
     uint64_t row_off = 0;
-    if (says->head && !BREAK("head-gives-key")) return ERR_OK;   /* LAW-2: HEAD opens nothing */
     for (size_t i = 0; i < e->row_count; i++) {
-        struct slice location = reader_lp16(&locations, 64);
+        struct row_of row = {.blob = e->row[i].blob, .key = e->keys.p + i * KEYS_BYTES, .plain_size = e->row[i].plain_size, .row_off = row_off};
+        struct frame_range range;
+        row.location = reader_lp16(&locations, LOCATION_BYTES_MAX);
         if (locations.bad) return ERR_CORRUPT;
         bool empty = says->size == 0 && i == 0;    /* its one empty frame is read and checked like any other */
-        bool overlaps = says->off < row_off + e->row[i].plain_size && row_off < says->off + says->len;
-        if (empty || overlaps) TRY(put_row(out, e, i, row_off, says->off, says->len, location));
-        row_off += e->row[i].plain_size;
+        bool overlaps = says->off < row_off + row.plain_size && row_off < says->off + says->len;
+        if (empty || overlaps) {
+            TRY(row_range(&row, says->off, says->len, &range));
+            TRY(put_row(out, &row, &range));
+        }
+        row_off += row.plain_size;
     }
     return ERR_OK;
 }
 
+/* sets ---------------------------------------------------------------------------------------------------------------------- */
+
+static bool set_done(const struct request_get *q) { return q->set_begun && q->released >= q->says.off + q->says.len; }
+
+/* Whether the rows of the last FOUND hold the one that comes next. */
+static bool next_row(const struct request_get *q, struct reader *list, struct wire_part_row *row)
+{
+    while (wire_next_part_row(list, row)) {
+        bool empty = q->says.size == 0;
+        if (row->off + row->plain_size > q->released || empty) return true;
+    }
+    return false;
+}
+
+bool step_release_rows_there(const struct request_get *q)
+{
+    struct reader list = reader_of(buf_slice(&q->parts));
+    struct wire_part_row row;
+    return next_row(q, &list, &row) && row.off <= q->released;
+}
+
+/* LAW-2: what the keeper says of a row counts for nothing; its seal says which part it is, and only at its place in its set does it open. */
+static enum err open_row(struct gate_request *r, const struct request_get *q, const struct wire_part_row *row, struct entry_part *part)
+{
+    uint64_t off = row->off;
+    if (!part_key.n) TRY(secret_new(&part_key, KEYS_BYTES));
+    TRY(entry_part_open(r->gate->crypto, &q->entry.keys, r->tenant->id, q->entry.set, off, row->sealed, part, part_key.p));
+    bool same = part->plain_size == row->plain_size && part->number == row->number && memcmp(part->blob, row->blob.p, ID_BYTES) == 0;
+    return same && part->plain_size <= q->says.size && off <= q->says.size - part->plain_size ? ERR_OK : ERR_CORRUPT;
+}
+
+/* As many as fit of the rows that come next; parts lie one behind the other without a gap, so none can be left out. */
+static enum err put_set_rows(struct gate_request *r, struct request_get *q, struct buf *out)
+{
+    struct reader list = reader_of(buf_slice(&q->parts));
+    struct wire_part_row row;
+    struct entry_part part;
+    for (size_t count = 0; !set_done(q) && count < WIRE_RELEASE_ROWS_MAX && next_row(q, &list, &row); count++) {
+        struct frame_range range;
+        if (q->set_begun ? row.off != q->released : row.off > q->released) return ERR_CORRUPT;
+        TRY(open_row(r, q, &row, &part));
+        struct row_of of = {.blob = part.blob, .key = part_key.p, .plain_size = part.plain_size, .row_off = row.off, .location = row.location};
+        TRY(row_range(&of, q->says.off, q->says.len, &range));
+        size_t need = ROW_FIXED_BYTES + (range.segment_last - range.segment_first + 1) * (size_t)FRAME_KEY_BYTES + row.location.n;
+        if (out->n + need > ROWS_BYTES_MAX) break;
+        TRY(put_row(out, &of, &range));
+        q->released = row.off + row.plain_size;
+        q->set_begun = true;
+    }
+    wipe(part_key.p, part_key.n);
+    return list.bad || !out->n ? ERR_CORRUPT : ERR_OK;
+}
+
+/* the frame ------------------------------------------------------------------------------------------------------------------ */
+
 static void rows_done(struct buf *b) { buf_wipe_done(b); }
 
-void step_release(struct gate_request *r, struct recorded *rec, const struct release_says *says)
+static void release_failed(struct gate_request *r, struct recorded *rec, enum err e)
 {
+    log_line(LOG_ERROR, "release-failed", "err=%s", err_name(e));
+    s3_fault_set(&r->fault, S3E_InternalError, NULL);
+    buf_reset(&r->headers_out);
+    request_fail(r, rec);
+}
+
+/* first: it carries headers and the receipt is spent by it. */
+static void release_put(struct gate_request *r, struct request_get *q, struct recorded *rec, bool first)
+{
+    const struct release_says *says = &q->says;
     ASSERT(recorded_durable(rec) || BREAK("release-before-durable"));   /* LAW-1; pair: conn_put_release() */
-    ASSERT(says->off + says->len >= says->off && says->off + says->len <= says->size);
-    recorded_spend(rec);
+    __attribute__((cleanup(rows_done))) struct buf rows = BUF_INIT(ROWS_BYTES_MAX);
+    bool set = q->entry.flags & ENTRY_SET, keys = !says->head || BREAK("head-gives-key");   /* LAW-2: HEAD opens nothing */
     if (!release_ctx.md) {
         enum err e = frame_ctx_init(&release_ctx);
         ASSERT(e == ERR_OK);
     }
-    __attribute__((cleanup(rows_done))) struct buf rows = BUF_INIT(ROWS_MAX);
-    enum err e = put_rows(r, says, &rows);
+    enum err e = !keys ? ERR_OK : set ? put_set_rows(r, q, &rows) : put_rows(q, &rows);
     if (e != ERR_OK) {
-        log_line(LOG_ERROR, "release-failed", "err=%s", err_name(e));
-        s3_fault_set(&r->fault, S3E_InternalError, NULL);
-        buf_reset(&r->headers_out);
-        request_fail(r, rec);
+        release_failed(r, rec, e);
         return;
     }
     AUTO(buf) struct buf receipt = BUF_INIT(96);
+    bool more = keys && set && !set_done(q);
     recorded_text(rec, &receipt);
+    if (first) request_cors(r);
     if (r->conn) {
-        struct wire_release m = {.status = says->status, .receipt = buf_slice(&receipt), .headers = buf_slice(&r->headers_out),
-                                 .size = says->size, .off = says->off, .len = says->len, .head = says->head, .rows = buf_slice(&rows)};
+        struct wire_release m = {.status = says->status, .receipt = buf_slice(&receipt), .size = says->size, .off = says->off, .len = says->len,
+                                 .head = says->head, .more = more, .rows = buf_slice(&rows)};
+        if (first) m.headers = buf_slice(&r->headers_out);
         memcpy(m.request, r->id, ID_BYTES);
         memcpy(m.tenant, r->tenant->id, ID_BYTES);
         conn_put_release(r->conn, r->wire_id, &m, rec);
     }
-    request_end(r);
+    q->awaits_next = more && r->conn;
+    if (!q->copy && !q->awaits_next) request_end(r);
+    else if (!q->copy) r->state = REQUEST_NEXT;
+}
+
+void step_release_from(struct gate_request *r, struct request_get *from, struct recorded *rec, const struct release_says *says)
+{
+    ASSERT(says->off + says->len >= says->off && says->off + says->len <= says->size);
+    recorded_spend(rec);
+    from->says = *says;
+    release_put(r, from, rec, true);
+}
+
+void step_release_next(struct gate_request *r, struct request_get *from)
+{
+    ASSERT(from->awaits_next && !set_done(from));
+    from->awaits_next = false;
+    release_put(r, from, request_recorded(r), false);
 }

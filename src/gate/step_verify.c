@@ -9,6 +9,10 @@
 #include "gate/repeat.h"
 #include "gate/request.h"
 #include "gate/summary.h"
+#include "s3/s3_config.h"
+
+#define SERVICE_S3 SLICE_LIT("s3")
+#define FORM_V2_ACCESS_KEY_CHARS_MAX 128
 
 #define VERIFIED_MAGIC 0x56455249u
 
@@ -18,10 +22,11 @@ struct verified {
     struct gate_tenant *tenant;
     struct gate_key *key;                          /* NULL: anonymous */
     uint32_t repeats;
+    uint64_t signed_ms;
 };
 static_assert(sizeof(struct verified) <= sizeof(struct step_box), "a value fits its box");
 
-static const struct verified *verified_make(struct gate_request *r, enum policy_auth auth, struct gate_tenant *t, struct gate_key *k,
+static struct verified *verified_make(struct gate_request *r, enum policy_auth auth, struct gate_tenant *t, struct gate_key *k,
                                             uint32_t repeats)
 {
     struct verified *v = (struct verified *)r->verified_box.bytes;
@@ -53,6 +58,12 @@ enum policy_auth verified_auth(const struct verified *v)
     return v->auth;
 }
 
+uint64_t verified_signed_ms(const struct verified *v)
+{
+    ASSERT(v && v->magic == VERIFIED_MAGIC);
+    return v->signed_ms;
+}
+
 /* Not proven: counted on the tenant's log when its key was named, on the provider's otherwise. */
 static const struct verified *not_proven(struct gate_request *r, struct gate_tenant *t, enum s3_error code)
 {
@@ -75,6 +86,9 @@ static void take_unsigned(struct gate_request *r)
     struct wire_header h;
     while (wire_next_header(&list, &h)) {
         enum s3_unsigned class = s3_unsigned_class(h.name);
+        /* Where nothing is signed there is nothing to tell them from; their names say much, so the leaf does not list them. */
+        bool everyones = class == S3_UNSIGNED_REFUSED && r->ask.auth == WIRE_AUTH_NONE;
+        if (everyones) class = S3_UNSIGNED_STORED;
         if (class == S3_UNSIGNED_REFUSED && BREAK("unsigned-amz-accepted")) class = S3_UNSIGNED_STORED;
         if (BREAK("key-of-other-object") && slice_is(h.name, "x-tillit-object")) class = S3_UNSIGNED_NARROWING;
         if (class == S3_UNSIGNED_IGNORED) continue;
@@ -93,9 +107,27 @@ static void take_unsigned(struct gate_request *r)
             return;
         }
         r->headers[r->header_count++] = (struct s3_header){.name = h.name, .value = h.value};
-        r->uns[r->uns_count++] = h.name;
+        if (!everyones) r->uns[r->uns_count++] = h.name;
     }
     if (list.bad) s3_fault_set(&r->fault, S3E_InvalidRequest, NULL);
+}
+
+bool request_is_control(const struct gate_request *r)
+{
+    return slice_starts(r->s3.path, SLICE_LIT("/v20180820/")) && request_header(r, "x-amz-account-id").p;
+}
+
+/* The version named: text that cannot be one names nothing; whether there is such a version is answered later. */
+static void take_version(struct gate_request *r)
+{
+    const struct s3_param *p = r->name.key.n ? request_param(r, "versionId") : NULL;
+    if (!p) return;
+    r->vid = p->value;
+    if (p->value.n && entry_version_parse(p->value, &r->vid_null, &r->vid_index, &r->vid_order)) return;
+    if (r->fault.code != S3E_NONE) return;
+    s3_fault_set(&r->fault, S3E_InvalidArgument, "Invalid version id specified");
+    s3_fault_add(&r->fault, "ArgumentName", SLICE_LIT("versionId"));
+    s3_fault_add(&r->fault, "ArgumentValue", p->value);
 }
 
 /* Bucket, key and operation, from signed bytes only. What is wrong with them is answered to a proven caller, with a leaf. */
@@ -104,6 +136,10 @@ static void take_name(struct gate_request *r)
     struct slice domain = slice_str(r->gate->domain);
     struct slice host = s3_header_value(r->s3.headers, r->s3.header_count, "host");
     struct slice path = r->s3.path;
+    if (request_is_control(r)) {                   /* S3 Control: op_iam.c reads the path */
+        r->op = S3_OP_IamOrSts;
+        return;
+    }
     if (BREAK("key-of-other-object") && request_header(r, "x-tillit-object").p) path = request_header(r, "x-tillit-object");
     enum s3_error e = s3_split(path, host, &domain, domain.n ? 1 : 0, &r->name);
     if (e == S3E_NONE)
@@ -112,13 +148,27 @@ static void take_name(struct gate_request *r)
         r->op = S3_OP_NONE;
         if (r->fault.code == S3E_NONE) s3_fault_set(&r->fault, e, NULL);
     }
+    take_version(r);
+}
+
+/* A preflight carries no signature, but its URL may hold the credential of the request that is to follow: it names a tenant, and proves nothing
+ * (THREATS.md: so a browser learns whether a bucket's CORS rules fit). */
+static struct gate_tenant *preflight_tenant(const struct gate_request *r)
+{
+    const struct s3_param *p = request_param(r, "X-Amz-Credential");
+    struct slice access_key;
+    if (!p || !slice_is(r->s3.method, "OPTIONS")) return NULL;
+    slice_cut(p->value, '/', &access_key);
+    const struct gate_key *k = tenants_key(r->gate, access_key);
+    return k ? k->tenant : NULL;
 }
 
 /* LAW-5: no credential: the tenant this listener is configured for, or nobody. */
 static const struct verified *verify_anonymous(struct gate_request *r)
 {
     struct gate *g = r->gate;
-    struct gate_tenant *t = g->anonymous_tenant[0] ? tenants_by_name(g, slice_str(g->anonymous_tenant)) : NULL;
+    struct gate_tenant *t = preflight_tenant(r);
+    if (!t && g->anonymous_tenant[0]) t = tenants_by_name(g, slice_str(g->anonymous_tenant));
     if (!t && BREAK("anon-lists") && g->tenant_count) t = g->tenant_list[0];
     if (!t) return not_proven(r, NULL, S3E_AccessDenied);
     r->fault.code = S3E_NONE;
@@ -159,6 +209,35 @@ static bool may_be_global(const struct gate_request *r, const struct s3_auth *a)
 
 static bool is_global(const struct gate_request *r) { return r->op == S3_OP_ListBuckets || r->op == S3_OP_GetBucketLocation; }
 
+/* IAM and STS are asked by POST / under names of their own; one region serves them. */
+static bool is_iam(const struct gate_request *r, const struct s3_auth *a)
+{
+    return slice_is(r->s3.method, "POST") && slice_is(r->s3.path, "/") && (slice_is(a->service, "iam") || slice_is(a->service, "sts"));
+}
+
+/* Which region and service the credential may name. *global: S3's first region too, until the operation is known to be one that may. */
+static enum s3_error check_scope(struct gate_request *r, const struct s3_auth *a, struct slice service, bool *global)
+{
+    struct gate *g = r->gate;
+    bool s3 = slice_eq(service, SERVICE_S3), any = g->conf.any_region;
+    *global = s3 && may_be_global(r, a);
+    if (s3 && is_iam(r, a)) {
+        any |= slice_is(a->region, "us-east-1");
+        service = a->service;
+    }
+    return s3_auth_check_scope(a, slice_str(g->region), any || *global, service, &r->fault);
+}
+
+/* The one body that is in the ASK: its digest is signed. */
+static void check_form_digest(struct gate_request *r)
+{
+    uint8_t digest[HASH_BYTES], said[HASH_BYTES];
+    if (r->op != S3_OP_IamOrSts || request_is_control(r) || r->fault.code != S3E_NONE) return;
+    ledger_sha256(&r->gate->hash, r->ask.form, digest);
+    if (hex_fixed(r->s3.payload_hash, said, sizeof said) != ERR_OK || memcmp(said, digest, sizeof said) != 0)
+        s3_fault_set(&r->fault, S3E_XAmzContentSHA256Mismatch, NULL);
+}
+
 static const struct verified *verify_signed(struct gate_request *r, struct slice service)
 {
     struct gate *g = r->gate;
@@ -171,8 +250,8 @@ static const struct verified *verify_signed(struct gate_request *r, struct slice
         return not_proven(r, NULL, S3E_InvalidAccessKeyId);
     }
     struct gate_tenant *t = k->tenant;             /* LAW-5: from here on nothing names another tenant */
-    bool global = service.n == 2 && may_be_global(r, &a);
-    e = s3_auth_check_scope(&a, slice_str(g->region), global, service, &r->fault);
+    bool global;
+    e = check_scope(r, &a, service, &global);
     if (e != S3E_NONE) return not_proven(r, t, e);
     if (signing_key(k, &a) != ERR_OK) return not_proven(r, t, S3E_InternalError);
     e = s3_verify(k->cached, &a, r->ask.canonical);
@@ -185,15 +264,87 @@ static const struct verified *verify_signed(struct gate_request *r, struct slice
     if (r->fault.code == S3E_NONE) e = s3_auth_check_time(&a, r->now_ms, &r->fault);
     if (e != S3E_NONE && r->fault.code == S3E_NONE) s3_fault_set(&r->fault, e, NULL);
     take_unsigned(r);
-    if (service.n == 2) take_name(r);              /* "s3"; the API names things in its own way */
-    if (global && !is_global(r) && r->fault.code == S3E_NONE) e = s3_auth_check_scope(&a, slice_str(g->region), false, service, &r->fault);
+    if (slice_eq(service, SERVICE_S3)) take_name(r);         /* the API names things in its own way */
+    check_form_digest(r);
+    if (global && !g->conf.any_region && !is_global(r) && r->fault.code == S3E_NONE)
+        (void)!s3_auth_check_scope(&a, slice_str(g->region), false, service, &r->fault);
     for (size_t i = 0; i < g->tenant_count && BREAK("tenant-by-bucket"); i++)
         if (r->name.bucket.n && tenants_bucket(g->tenant_list[i], r->name.bucket)) t = g->tenant_list[i];
     bool changes = r->op != S3_OP_NONE ? s3_op_row(r->op)->kind == S3_KIND_WRITE || s3_op_row(r->op)->kind == S3_KIND_CONFIG
                                        : !slice_is(r->s3.method, "GET") && !slice_is(r->s3.method, "HEAD");
     uint32_t repeats = repeat_count(g->repeats, a.sig, changes, r->now_ms);
     if (repeats > 1) k->repeats++;
-    return verified_make(r, r->ask.auth == WIRE_AUTH_QUERY ? POLICY_AUTH_QRY : POLICY_AUTH_HDR, t, k, repeats);
+    struct verified *v = verified_make(r, r->ask.auth == WIRE_AUTH_QUERY ? POLICY_AUTH_QRY : POLICY_AUTH_HDR, t, k, repeats);
+    v->signed_ms = a.time_ms;
+    return v;
+}
+
+/* forms ---------------------------------------------------------------------------------------------------------------------- */
+
+static struct slice form_field(const struct gate_request *r, const char *name)
+{
+    struct reader list = reader_of(r->ask.form);
+    struct wire_header h;
+    while (wire_next_header(&list, &h))
+        if (slice_ieq(h.name, slice_str(name))) return h.value;
+    return slice_of(NULL, 0);
+}
+
+/* AKID/date/region/s3/aws4_request; what it says otherwise gives another key and so no signature. */
+static enum s3_error form_credential(struct gate_request *r, struct s3_auth *a)
+{
+    struct slice rest = r->ask.credential, end;
+    rest = slice_cut(rest, '/', &a->access_key);
+    rest = slice_cut(rest, '/', &a->date);
+    rest = slice_cut(rest, '/', &a->region);
+    rest = slice_cut(rest, '/', &a->service);
+    slice_cut(rest, '/', &end);
+    a->kind = S3_AUTH_HEADER;
+    if (a->date.n != 8 || !slice_is(end, "aws4_request") || hex_fixed(r->ask.signature, a->sig, HASH_BYTES) != ERR_OK)
+        return s3_fault_set(&r->fault, S3E_AuthorizationHeaderMalformed, "The credential or signature of the form is malformed");
+    return S3E_NONE;
+}
+
+static enum s3_error form_signature(struct gate_request *r, struct gate_key *k, const struct s3_auth *a, struct slice policy64)
+{
+    uint8_t mac[HASH_BYTES];
+    enum s3_error e = s3_auth_check_scope(a, slice_str(r->gate->region), r->gate->conf.any_region, SERVICE_S3, &r->fault);
+    if (e != S3E_NONE) return e;
+    if (signing_key(k, a) != ERR_OK || s3_hmac(k->cached, policy64, mac) != ERR_OK) return S3E_InternalError;
+    return ct_equal(mac, a->sig, HASH_BYTES) ? S3E_NONE : S3E_SignatureDoesNotMatch;
+}
+
+/* A form's signature covers its policy, and the policy what the fields may be: op_form.c compares those. */
+static const struct verified *verify_form(struct gate_request *r)
+{
+    struct gate *g = r->gate;
+    struct s3_auth a = {0};
+    struct slice policy64 = form_field(r, "policy");
+    bool v2 = r->ask.credential.n <= FORM_V2_ACCESS_KEY_CHARS_MAX && !memchr(r->ask.credential.p ? r->ask.credential.p : (const uint8_t *)"", '/', r->ask.credential.n);
+    enum s3_error e = S3E_NONE;
+    if (!slice_is(r->s3.method, "POST") || !policy64.p) return not_proven(r, NULL, S3E_InvalidRequest);
+    if (v2 && !g->conf.form_v2) return not_proven(r, NULL, S3E_InvalidRequest);
+    if (v2) a.access_key = r->ask.credential;
+    else e = form_credential(r, &a);
+    if (e != S3E_NONE) return not_proven(r, NULL, e);
+    struct gate_key *k = tenants_key(g, a.access_key);
+    if (!k) return not_proven(r, NULL, S3E_InvalidAccessKeyId);
+    if (!v2) e = form_signature(r, k, &a, policy64);
+    else if (!s3_post_v2_ok(secret_slice(&k->secret_key), policy64, r->ask.signature)) e = S3E_SignatureDoesNotMatch;
+    if (e != S3E_NONE && !BREAK("signature-unchecked")) return not_proven(r, k->tenant, e);
+    /* Proven. */
+    if (v2) ledger_sha256(&g->hash, r->ask.signature, a.sig);
+    take_unsigned(r);
+    take_name(r);
+    if (r->op != S3_OP_PostObject && r->fault.code == S3E_NONE) s3_fault_set(&r->fault, S3E_MethodNotAllowed, NULL);
+    uint32_t repeats = repeat_count(g->repeats, a.sig, true, r->now_ms);
+    return verified_make(r, POLICY_AUTH_FORM, k->tenant, k, repeats);
+}
+
+const struct verified *step_verify_auto(struct gate_request *r, struct gate_tenant *t)
+{
+    ASSERT(!r->conn);                              /* nobody asked: no peer's request becomes the gate's own */
+    return verified_make(r, POLICY_AUTH_AUTO, t, NULL, 1);
 }
 
 void step_verify_chunks(struct gate_request *r, struct s3_chain *c, struct slice rows, struct slice trailer)
@@ -226,6 +377,7 @@ const struct verified *step_verify(struct gate_request *r, struct slice service)
     memcpy(r->headers, r->s3.headers, r->s3.header_count * sizeof r->headers[0]);
     r->header_count = r->s3.header_count;
     if (r->ask.auth == WIRE_AUTH_NONE) return verify_anonymous(r);
+    if (r->ask.auth == WIRE_AUTH_FORM && slice_eq(service, SERVICE_S3)) return verify_form(r);
     if (r->ask.auth != WIRE_AUTH_HEADER && r->ask.auth != WIRE_AUTH_QUERY) return not_proven(r, NULL, S3E_InvalidRequest);
     return verify_signed(r, service);
 }

@@ -517,7 +517,7 @@ static void delivered(struct loop_wake *w) {
 bool logbook_ready(struct logbook *lb, bool writes) {
     uint64_t left = atomic_load(&lb->file_left) + (atomic_load(&lb->spares) + (atomic_load(&lb->has_next) ? 1u : 0u)) * lb->file_bytes;
     /* Room for what is queued, one batch more, and the rows that begin each file. */
-    uint64_t need = lb->queued_bytes + MIN((uint64_t)WAL_BATCH_BYTES_MAX, lb->file_bytes / 4) + 2 * lb->log_count * WAL_ROW_BYTES;
+    uint64_t need = lb->queued_bytes + MIN((uint64_t)WAL_BATCH_BYTES_MAX, lb->file_bytes / 2) + 2 * lb->log_count * WAL_ROW_BYTES;
     if (writes && atomic_load(&lb->disk_full)) return false;
     return left > need && atomic_load(&lb->tail_bytes) < LOGBOOK_TAIL_BYTES_MAX;
 }
