@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Answers: the gate's ANSWER as it is, and errors as S3 XML or problem+json.
+ * Answers: the gate's ANSWER as it is, and errors as S3 XML, IAM's XML, or problem+json.
  * Role: the last step of flows that carry no object.
  * Trusts: the gate. Distrusts: nothing here reads the client.
- * Spec: docs/spec/wire.md ANSWER; RFC 9457 (problem details); the S3 API's error document.
+ * Spec: docs/spec/wire.md ANSWER; RFC 9457 (problem details); the S3 API's error document; IAM's and STS's ErrorResponse.
  */
 #include "flow/flow_in.h"
 
@@ -114,6 +114,57 @@ void flow_abort_gate(struct flow *f, const char *code)
     if (wire_put_abort(flow_out(&f->w->gate.out), f->id, &m) == ERR_OK) f->w->host->kick(f->w);
 }
 
+void flow_put_allow(struct flow *f, struct buf *out)
+{
+    static const char *const methods[] = {"GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"};
+    struct flow_request q = {0};
+    struct s3_target target;
+    struct s3_name name = {0};
+    enum s3_op op;
+    size_t before = out->n;
+    AUTO(buf) struct buf mem = BUF_INIT(2 * S3_TARGET_BYTES_MAX);
+    f->w->host->request(f, &q);
+    if (f->port == FLOW_PORT_API || s3_target_parse(q.target, &mem, &target) != S3E_NONE ||
+        s3_split(target.path, s3_header_value(q.headers, q.header_count, "host"), f->w->domains, f->w->domain_count, &name) != S3E_NONE) {
+        buf_put_str(out, "GET, HEAD");
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+        if (s3_op_resolve(slice_str(methods[i]), &name, target.params, target.param_count, q.headers, q.header_count, &op, NULL) != S3E_NONE)
+            continue;
+        if (out->n > before) buf_put_str(out, ", ");
+        buf_put_str(out, methods[i]);
+    }
+}
+
+/* RFC 9110 15.5.6: a 405 says which methods there are. A marker that was named can only be deleted. */
+static struct slice with_allow(struct flow *f, uint16_t status, struct slice headers, struct buf *out)
+{
+    struct reader r = reader_of(headers);
+    struct wire_header h;
+    bool marker = false;
+    if (status != 405) return headers;
+    while (wire_next_header(&r, &h)) {
+        if (slice_is(h.name, "allow")) return headers;
+        if (slice_is(h.name, "x-amz-delete-marker")) marker = true;
+    }
+    AUTO(buf) struct buf methods = BUF_INIT(FLOW_ALLOW_BYTES_MAX);
+    if (marker) buf_put_str(&methods, "DELETE");
+    else flow_put_allow(f, &methods);
+    buf_put_slice(out, headers);
+    wire_put_header(out, SLICE_LIT("allow"), buf_slice(&methods));
+    return buf_ok(out) && buf_ok(&methods) ? buf_slice(out) : headers;
+}
+
+/* IAM and STS have an error document of their own, and codes that differ for what is ours to say. */
+static enum s3_iam_error iam_error(enum s3_error e)
+{
+    if (s3_error_status(e) >= 500) return S3_IAM_SERVICE_FAILURE;
+    return s3_error_status(e) == 403 ? S3_IAM_ACCESS_DENIED : S3_IAM_VALIDATION;
+}
+
+static bool is_iam(const struct flow *f) { return f->op == S3_OP_IamOrSts && f->port == FLOW_PORT_S3; }
+
 void flow_fail(struct flow *f, enum s3_error e, const char *message)
 {
     if (f->head_sent) {
@@ -127,8 +178,30 @@ void flow_fail(struct flow *f, enum s3_error e, const char *message)
     flow_head_fill(f, &h);
     h.status = (uint16_t)s3_error_status(e);
     h.type = f->port == FLOW_PORT_API ? "application/problem+json" : "application/xml";
-    flow_error_body(&body, f->port, e, message, f->resource, h.request_id, slice_str(f->w->host_id));
+    AUTO(buf) struct buf headers = BUF_INIT(WIRE_BATCH_BYTES);
+    h.headers = with_allow(f, h.status, h.headers, &headers);
+    if (is_iam(f)) {
+        h.status = s3_iam_status(iam_error(e));
+        h.type = "text/xml";
+        s3_iam_error_xml(&body, f->sts, iam_error(e), message ? message : s3_error_message(e), h.request_id);
+    } else {
+        flow_error_body(&body, f->port, e, message, f->resource, h.request_id, slice_str(f->w->host_id));
+    }
     flow_reply(f, &h, buf_slice(&body));
+}
+
+/* ErrorResponse with a code that is the gate's. */
+static void put_error_iam(struct flow *f, struct buf *out, const struct wire_answer *m)
+{
+    buf_put_str(out, f->sts ? "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>"
+                            : "<ErrorResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><Error><Type>");
+    buf_put_str(out, m->status >= 500 ? "Receiver</Type><Code>" : "Sender</Type><Code>");
+    s3_put_xml(out, m->code);
+    buf_put_str(out, "</Code><Message>");
+    s3_put_xml(out, m->message.n ? m->message : slice_str(s3_error_message(s3_error_of_code(m->code))));
+    buf_put_str(out, "</Message></Error><RequestId>");
+    buf_put_str(out, f->request_text);
+    buf_put_str(out, "</RequestId></ErrorResponse>");
 }
 
 /* <Error> as s3_error_xml writes it, but for codes and texts that come from the gate. */
@@ -192,7 +265,13 @@ void flow_on_answer(struct flow *f, const struct wire_answer *m)
     /* The keeper need not hold what was not committed; what was is no longer ours to drop. */
     if (f->put && (f->step != FLOW_COMMITTED || m->status >= 300)) flow_put_drop(f);
     flow_put_end(f);
+    flow_control_end(f);
     flow_list_end(f);
+    if (f->head_sent && f->step != FLOW_RAW) {     /* the rest of a GET's rows is refused: what was sent cannot be taken back */
+        f->gate_open = false;
+        flow_fail(f, S3E_ServiceUnavailable, NULL);
+        return;
+    }
     flow_request_id(f, m->request);
     if (m->body_kind == WIRE_BODY_RAW && (m->more || f->step == FLOW_RAW)) {
         raw_piece(f, m);
@@ -202,7 +281,8 @@ void flow_on_answer(struct flow *f, const struct wire_answer *m)
     flow_head_fill(f, &h);
     h.status = m->status;
     h.receipt = m->receipt;
-    h.headers = m->headers;
+    AUTO(buf) struct buf headers = BUF_INIT(WIRE_BATCH_BYTES);
+    h.headers = with_allow(f, m->status, m->headers, &headers);
     if (m->body_kind == WIRE_BODY_RAW) {
         flow_reply(f, &h, m->body);
         return;
@@ -211,6 +291,9 @@ void flow_on_answer(struct flow *f, const struct wire_answer *m)
     if (m->body_kind == WIRE_BODY_ERROR && f->port == FLOW_PORT_API) {
         h.type = "application/problem+json";
         put_problem(&body, m->status, m->code, m->message, h.request_id);
+    } else if (m->body_kind == WIRE_BODY_ERROR && is_iam(f)) {
+        h.type = "text/xml";
+        put_error_iam(f, &body, m);
     } else if (m->body_kind == WIRE_BODY_ERROR) {
         h.type = "application/xml";
         put_error_xml(f, &body, m);

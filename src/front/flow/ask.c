@@ -37,7 +37,7 @@ static void refuse(struct flow *f, enum s3_error e, struct s3_fault *fault)
 }
 
 /* Headers outside the signature that narrow or are stored, as the wire's headers list. The rest never reaches the gate. */
-static enum s3_error collect_unsigned(struct flow_worker *w, const struct flow_request *q, struct slice signed_headers)
+static enum s3_error collect_unsigned(struct flow_worker *w, const struct flow_request *q, struct slice signed_headers, bool form)
 {
     struct buf *out = &w->unsigned_headers;
     buf_reset(out);
@@ -45,6 +45,7 @@ static enum s3_error collect_unsigned(struct flow_worker *w, const struct flow_r
         const struct s3_header *h = &q->headers[i];
         enum s3_unsigned c = s3_unsigned_class(h->name);
         if (c == S3_UNSIGNED_IGNORED || (c == S3_UNSIGNED_REFUSED && signed_headers.n == 0)) continue;
+        if (form && c == S3_UNSIGNED_STORED) continue;                /* they speak of the form; its file has fields of its own */
         if (s3_is_signed(signed_headers, h->name)) continue;
         if (c == S3_UNSIGNED_REFUSED) return S3E_AccessDenied;
         struct slice v = slice_trim(h->value);
@@ -79,20 +80,30 @@ struct ask_scratch {
     struct s3_auth auth;
     struct s3_name name;
     struct s3_fault fault;
+    char hash[2 * HASH_BYTES];
 };
 
-static enum s3_error build(struct flow *f, struct ask_scratch *s, struct wire_ask *m)
+/* S3 Control: its paths name no bucket, and the gate answers for them. */
+static bool is_control(const struct ask_scratch *s)
+{
+    return slice_starts(s->target.path, SLICE_LIT("/v20180820/")) && s3_header_find(s->q.headers, s->q.header_count, "x-amz-account-id");
+}
+
+/* Who asks, and for which operation. */
+static enum s3_error read_request(struct flow *f, struct ask_scratch *s)
 {
     struct flow_worker *w = f->w;
     struct flow_request *q = &s->q;
-    struct slice host, payload;
+    struct slice host;
     enum s3_error e;
     if (q->refuse != S3E_NONE) return q->refuse;
     if (!s3_method_ok(q->method)) return S3E_MethodNotAllowed;
     buf_reset(&w->mem);
     if ((e = s3_target_parse(q->target, &w->mem, &s->target)) != S3E_NONE) return e;
     if ((e = check_host(q, &s->target, &host)) != S3E_NONE) return e;
-    if (f->port == FLOW_PORT_S3) {
+    if (f->port == FLOW_PORT_S3 && is_control(s)) {
+        f->class = FLOW_CLASS_CONFIG;
+    } else if (f->port == FLOW_PORT_S3) {
         if ((e = s3_split(s->target.path, host, w->domains, w->domain_count, &s->name)) != S3E_NONE) return e;
         /* What does not resolve is asked all the same: the refusal of a proven caller is the gate's to record. */
         if (s3_op_resolve(q->method, &s->name, s->target.params, s->target.param_count, q->headers, q->header_count, &f->op,
@@ -100,21 +111,35 @@ static enum s3_error build(struct flow *f, struct ask_scratch *s, struct wire_as
             f->op = S3_OP_NONE;
         f->class = class_of(f->op);
     }
-    if ((e = s3_auth_front(&s->target, q->headers, q->header_count, &s->auth, &s->fault)) != S3E_NONE) return e;
-    payload = s3_header_value(q->headers, q->header_count, "x-amz-content-sha256");
+    /* A preflight of a presigned URL carries that URL's signature, which is for another method: a browser proves nothing here. */
+    if (slice_is(q->method, "OPTIONS")) return S3E_NONE;
+    e = s3_auth_front(&s->target, q->headers, q->header_count, &s->auth, &s->fault);
+    f->sts = slice_is(s->auth.service, "sts");
+    return e;
+}
+
+static enum s3_error build(struct flow *f, struct ask_scratch *s, struct wire_ask *m)
+{
+    struct flow_worker *w = f->w;
+    struct flow_request *q = &s->q;
+    enum s3_error e;
+    struct slice payload = s3_header_value(q->headers, q->header_count, "x-amz-content-sha256");
     if (!payload.p || s->auth.kind != S3_AUTH_HEADER) payload = SLICE_LIT("UNSIGNED-PAYLOAD");
+    m->auth = (uint8_t)s->auth.kind;
+    m->credential = s->auth.credential;
+    m->signature = s->auth.signature;
     m->body_size = q->length_known ? q->length : q->has_body ? WIRE_SIZE_UNKNOWN : 0;
-    if (f->op == S3_OP_PutObject && (e = flow_put_check(q, &s->auth, &m->body_size, &s->fault)) != S3E_NONE) return e;
+    if ((f->op == S3_OP_PutObject || f->op == S3_OP_UploadPart) &&
+        (e = flow_put_check(q, &s->auth, &m->body_size, &s->fault)) != S3E_NONE)
+        return e;
+    if (f->form && (e = flow_form_ask(f, &s->auth, m, s->hash, &payload, &s->fault)) != S3E_NONE) return e;
     buf_reset(&w->canonical);
     e = s3_canon_build(&w->canonical, q->method, &s->target, q->headers, q->header_count, s->auth.signed_headers, payload,
                        s->auth.kind == S3_AUTH_QUERY, &s->fault);
     if (e != S3E_NONE) return e;
-    if ((e = collect_unsigned(w, q, s->auth.signed_headers)) != S3E_NONE) return e;
-    m->auth = (uint8_t)s->auth.kind;
+    if ((e = collect_unsigned(w, q, s->auth.signed_headers, f->op == S3_OP_PostObject)) != S3E_NONE) return e;
     m->peer = q->peer;
     m->canonical = buf_slice(&w->canonical);
-    m->credential = s->auth.credential;
-    m->signature = s->auth.signature;
     m->unsigned_headers = buf_slice(&w->unsigned_headers);
     m->flags = (uint8_t)((q->tls ? WIRE_ASK_TLS : 0) | (f->port == FLOW_PORT_API ? WIRE_ASK_API : 0));
     return S3E_NONE;
@@ -161,7 +186,12 @@ void flow_ask(struct flow *f, bool again)
         flow_fail(f, S3E_NoSuchKey, "There is nothing at this path");
         return;
     }
-    enum s3_error e = build(f, &s, &m);
+    enum s3_error e = read_request(f, &s);
+    if (e == S3E_NONE && flow_form_wanted(f) && !f->form) {
+        flow_form_begin(f, &s.q);                  /* asks again when it has what to ask */
+        return;
+    }
+    if (e == S3E_NONE) e = build(f, &s, &m);
     if (e != S3E_NONE) {
         refuse(f, e, &s.fault);
         return;

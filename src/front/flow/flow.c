@@ -123,6 +123,8 @@ void flow_end(struct flow *f)
     if (m) m->requests[f->class][f->head_sent && f->status < 600 ? f->status / 100 : 0]++;
     flow_get_end(f);
     flow_put_end(f);
+    flow_form_end(f);
+    flow_control_end(f);
     flow_list_end(f);
     flow_log_end(f);
     list_del(&f->node);
@@ -151,11 +153,12 @@ static enum err gate_frame(struct flow *f, uint8_t type, struct slice payload)
         flow_on_answer(f, &m.answer);
         return ERR_OK;
     case WIRE_RELEASE:
-        if (f->step != FLOW_ASKED) return out_of_order();
-        flow_on_release(f, payload);
+        if (flow_get_waits_gate(f)) flow_on_more(f, payload);
+        else if (f->step == FLOW_ASKED || (f->step == FLOW_COPY && !f->get)) flow_on_release(f, payload);
+        else return out_of_order();
         return ERR_OK;
     case WIRE_TICKET:
-        if (f->step != FLOW_ASKED || f->port != FLOW_PORT_S3) return out_of_order();
+        if (f->step != FLOW_ASKED || f->port != FLOW_PORT_S3 || (f->form && !f->form->reader)) return out_of_order();
         TRY(wire_get_ticket(payload, &m.ticket));
         flow_on_ticket(f, &m.ticket);
         wipe(m.ticket.key, sizeof m.ticket.key);
@@ -292,9 +295,15 @@ static void gate_lost(struct flow *f)
         if (!f->body_began) flow_park(f);
         else flow_fail(f, S3E_SlowDown, NULL);
         return;
+    case FLOW_COPY:
     case FLOW_SEALING:
         flow_put_drop(f);
+        flow_put_end(f);
         flow_fail(f, S3E_SlowDown, NULL);
+        return;
+    case FLOW_READ:
+        /* Rows it had not given yet are gone with it. */
+        if (flow_get_needs_gate(f)) flow_fail(f, S3E_ServiceUnavailable, NULL);
         return;
     case FLOW_COMMITTED:
         /* Whether the record became durable is not known here: the client must look or try again. */
@@ -312,6 +321,7 @@ static void keeper_lost(struct flow *f)
 {
     switch (f->step) {
     case FLOW_BODY:
+    case FLOW_COPY:
     case FLOW_SEALING:
         flow_put_end(f);
         flow_abort_gate(f, s3_error_code(S3E_SlowDown));
@@ -360,7 +370,9 @@ size_t flow_body(struct flow *f, struct slice in, bool end)
 {
     size_t n = in.n;                               /* a request that is over takes what comes and drops it */
     if (in.n) f->body_began = true;
-    if (f->step == FLOW_BODY) n = flow_put_body(f, in, end);
+    if (f->step == FLOW_FORM) n = flow_form_body(f, in, end);
+    else if (flow_form_holds(f)) n = 0;
+    else if (f->step == FLOW_BODY) n = flow_put_body(f, in, end);
     else if (f->step == FLOW_CONTROL) n = flow_control_body(f, in, end);
     if (end && n == in.n) f->body_ended = true;
     if (f->w->metrics) f->w->metrics->bytes_in += n;
@@ -370,7 +382,7 @@ size_t flow_body(struct flow *f, struct slice in, bool end)
 
 void flow_body_failed(struct flow *f, enum s3_error e)
 {
-    if (f->step == FLOW_BODY || f->step == FLOW_CONTROL) {
+    if (f->step == FLOW_BODY || f->step == FLOW_CONTROL || f->step == FLOW_FORM) {
         if (f->put) flow_put_drop(f);
         flow_abort_gate(f, s3_error_code(e));
         flow_fail(f, e, NULL);

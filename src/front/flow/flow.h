@@ -3,19 +3,22 @@
  *
  * The gate's answer to ASK says which way a request goes; the front itself never chooses one:
  *   ANSWER    answer.c   the whole answer (DELETE, configuration, refusals)
- *   RELEASE   get.c      read rows from the keeper or a blob file, open frames, send
- *   TICKET    put.c      read the body, checksum and seal it, STAGE, SEALED, COMMIT, ANSWER
+ *   RELEASE   get.c      read rows from the keeper or a blob file, open frames, give them to the sink
+ *   TICKET    put.c      take bytes from the source, checksum and seal them, STAGE, SEALED, COMMIT, ANSWER
  *   LISTING   list.c     rows to XML
  *   WANTBODY  control.c  pass a control body on, ANSWER
  *   LOGFILE   logs.c     byte ranges of a log's flat files
+ * Sources of put.c: the client's body, the file in a form, or (a copy) what a RELEASE behind the TICKET gives to read. Sinks of get.c:
+ * the client, or put.c. A form, and the body of an IAM or STS call, is what the request asks: form.c reads it before ASK.
  *
- *   parked --ask--> asked --+--> read ---> sending --> done          (any step) --cut--> done
- *     ^              |      +--> body --> sealing --> committed --> sending
- *     +--gate lost---+      +--> control, list, log --> sending
+ *   form --> parked --ask--> asked --+--> read ---> sending --> done          (any step) --cut--> done
+ *              ^              |      +--> body, copy --> sealing --> committed --> sending
+ *              +--gate lost---+      +--> control, list, log --> sending
  *
  * Everything happens on one thread. The host (front/ngx, or a test) calls the entry functions below and offers struct
  * flow_host. Each entry ends with host->after(f), in which the host may free the flow; nothing touches it afterwards.
- * Memory per request: GET at most two READ units (or the object, when smaller); PUT at most FLOW_CHUNKS_MAX stage messages.
+ * Memory per request: GET at most two READ units (or the object, when smaller) and two portions of rows; PUT at most FLOW_CHUNKS_MAX stage
+ * messages; a form FORM_BYTES_MAX, and a frame of its file.
  * Errors: what a client gets is an enum s3_error; what is broken on our side is answered 500 or 503, or cuts the connection
  * when the head is out.
  * Law: 1 (no byte before RELEASE), 2 (nothing read without a key from the gate). Spec: docs/spec/wire.md, frame.md, log.md.
@@ -27,6 +30,7 @@
 #include "base/limits.h"
 #include "frame/frame.h"
 #include "s3/s3.h"
+#include "s3/s3_config.h"
 #include "wire/wire.h"
 
 struct flow;
@@ -145,6 +149,7 @@ struct flow_worker {
     struct list parked;
     struct flow_put *puts_free;
     uint32_t puts_free_count;
+    uint32_t forms;                                /* held at once: FLOW_FORMS_MAX */
     struct buf mem, canonical, unsigned_headers;   /* scratch of one call */
 };
 /* metrics may be NULL. CRYPTO, NOMEM. */
@@ -168,9 +173,10 @@ void flow_metrics_text(struct buf *out, const struct flow_metrics *m, size_t wor
 /* requests ---------------------------------------------------------------------------------------------------------------------- */
 
 enum flow_step {
-    FLOW_NEW, FLOW_PARKED, FLOW_ASKED, FLOW_READ, FLOW_BODY, FLOW_SEALING, FLOW_COMMITTED, FLOW_CONTROL, FLOW_LIST, FLOW_RAW,
+    FLOW_NEW, FLOW_FORM, FLOW_PARKED, FLOW_ASKED, FLOW_READ, FLOW_BODY, FLOW_COPY, FLOW_SEALING, FLOW_COMMITTED, FLOW_CONTROL, FLOW_LIST, FLOW_RAW,
     FLOW_LOG, FLOW_SENDING, FLOW_DONE
 };
+#define FLOW_PORTION_FIRST 2
 struct flow_unit {                                 /* frames read together */
     enum { FLOW_UNIT_FREE, FLOW_UNIT_READING, FLOW_UNIT_READY, FLOW_UNIT_WRITING } state;
     uint64_t number;                               /* order in the answer */
@@ -182,9 +188,14 @@ struct flow_unit {                                 /* frames read together */
     size_t out_count;
 };
 struct flow_get {
-    uint8_t *payload;                              /* copy of the RELEASE: keys are in it */
+    uint8_t *payload;                              /* copy of the first RELEASE: keys are in it */
     size_t payload_n;
-    struct wire_release rel;
+    struct wire_release rel;                       /* the first one; rows of later ones are in `portion` */
+    struct buf portion[2];                         /* later RELEASEs: the one in use, and the one ahead */
+    unsigned portion_used;                         /* which is in use; FLOW_PORTION_FIRST: none yet */
+    bool more, asked, ahead;                       /* the gate has more rows; was asked for them; gave them: they wait in the other portion */
+    bool more_ahead;                               /* and has more behind these */
+    struct slice rows_ahead;
     struct reader rows;
     bool row_open, rows_done;
     struct wire_release_row row;
@@ -197,13 +208,27 @@ struct flow_get {
     struct flow_unit unit[FLOW_UNITS];
 };
 struct flow_list {
+    uint8_t kind;                                  /* WIRE_SCAN_* */
     struct buf xml;
     uint64_t rows;
-    bool begun;
-    struct buf mem;
+    struct buf mem, headers;                       /* headers: of the first frame */
     struct s3_target target;
-    struct s3_list_args args;
-    struct slice bucket;
+    struct slice bucket, key;
+    struct s3_list_args args;                      /* by kind */
+    struct s3_versions_args versions;
+    struct s3_parts_args parts_args;
+    struct s3_parts_head parts;
+};
+struct flow_form {
+    struct s3_form *reader;                        /* POST of a form; else NULL and body is an IAM or STS call's */
+    struct buf body;
+    bool read;                                     /* up to the file, or the whole body: it can be asked */
+};
+struct flow_control {                              /* a control body in aws-chunked framing */
+    struct s3_body body;
+    struct s3_chunked chunked;
+    struct s3_sums sums;
+    bool sums_open;
 };
 struct flow_log {
     uint64_t off, left;
@@ -224,6 +249,7 @@ struct flow {
     enum flow_class class;
     enum s3_op op;
     bool head_method, has_body, body_began, body_ended;
+    bool sts;                                      /* signed for STS: its errors have another namespace than IAM's */
     bool gate_open;                                /* the gate holds state of ours: ABORT when we leave */
     bool head_sent, writing, write_last;
     bool asked_before;
@@ -236,6 +262,8 @@ struct flow {
     uint64_t body_left_max;                        /* control: bytes we still accept */
     struct flow_get *get;
     struct flow_put *put;
+    struct flow_form *form;
+    struct flow_control *control;
     struct flow_list *list;
     struct flow_log *log;
 };

@@ -39,8 +39,14 @@ void flow_head_fill(struct flow *f, struct flow_head *h);
 /* Lets the gate forget us. */
 void flow_abort_gate(struct flow *f, const char *code);
 
-/* get.c */
+/* Methods that the target has, for Allow. */
+void flow_put_allow(struct flow *f, struct buf *out);
+
+/* get.c: what a RELEASE gives to read, into the client or (with f->put) into an upload */
 void flow_on_release(struct flow *f, struct slice payload);
+bool flow_get_waits_gate(const struct flow *f);    /* NEXT was said */
+bool flow_get_needs_gate(const struct flow *f);    /* it has not given all rows yet */
+void flow_on_more(struct flow *f, struct slice payload);
 void flow_on_data(struct flow *f, unsigned unit, const struct wire_data *m);
 void flow_get_file_done(struct flow *f, int64_t n);
 void flow_get_can_write(struct flow *f);
@@ -48,7 +54,23 @@ void flow_get_again(struct flow *f);               /* the keeper is back: send t
 bool flow_get_waits_keeper(const struct flow *f);
 void flow_get_end(struct flow *f);
 
+/* form.c: what is read of a body before ASK */
+bool flow_form_wanted(const struct flow *f);
+void flow_form_begin(struct flow *f, const struct flow_request *q);
+size_t flow_form_body(struct flow *f, struct slice in, bool end);
+/* The form is asked or parked and its file waits: the body is not taken. */
+bool flow_form_holds(const struct flow *f);
+/* Fills auth, credential, signature, form and the canonical request's last line. hash: room for its text. */
+enum s3_error flow_form_ask(struct flow *f, const struct s3_auth *a, struct wire_ask *m, char hash[2 * HASH_BYTES], struct slice *payload,
+                            struct s3_fault *fault);
+void flow_form_end(struct flow *f);
+
 /* put.c */
+enum s3_error flow_body_read(const struct flow_request *q, enum s3_auth_kind auth, struct s3_body *body, struct slice *sha256, struct s3_fault *fault);
+/* The sink of get.c: plaintext in order. BUSY: flow_get_can_write() is called when it was taken. */
+enum flow_write flow_put_copy(struct flow *f, const struct slice *s, size_t n, bool last);
+/* How much the source of a copy will give: known with its RELEASE. False: the request has been answered. */
+bool flow_put_copy_size(struct flow *f, uint64_t size);
 enum s3_error flow_put_check(const struct flow_request *q, const struct s3_auth *a, uint64_t *body_size, struct s3_fault *fault);
 void flow_on_ticket(struct flow *f, const struct wire_ticket *m);
 size_t flow_put_body(struct flow *f, struct slice in, bool end);
@@ -65,6 +87,7 @@ void flow_list_end(struct flow *f);
 /* control.c */
 void flow_on_wantbody(struct flow *f, const struct wire_wantbody *m);
 size_t flow_control_body(struct flow *f, struct slice in, bool end);
+void flow_control_end(struct flow *f);
 
 /* logs.c */
 struct flow_tile {

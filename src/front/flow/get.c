@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * GET and HEAD: from a RELEASE to the last byte, in units of a few frames.
- * Role: reads units from the keeper (two under way) or from a blob file, opens their frames, sends them in order.
+ * What a RELEASE gives to read, to its last byte, in units of a few frames: GET and HEAD to the client, a copy to put.c.
+ * Role: reads units from the keeper (two under way) or from a blob file, opens their frames, gives them to the sink in order. Asks for the next
+ * rows when the last of the present ones is begun, so that they are there in time and at most one RELEASE waits.
  * Trusts: the RELEASE. Distrusts: every stored byte: no byte of a frame leaves before its tag was checked, and no head
  * before the first unit was.
  * Law: 1 (nothing before RELEASE), 2 (keys only from it). Spec: docs/spec/wire.md RELEASE, READ; docs/spec/frame.md.
@@ -18,6 +19,8 @@
 
 static void drive(struct flow *f);
 
+static bool reading(const struct flow *f) { return f->step == FLOW_READ || f->step == FLOW_COPY; }
+
 void flow_get_end(struct flow *f)
 {
     struct flow_get *g = f->get;
@@ -25,6 +28,7 @@ void flow_get_end(struct flow *f)
     if (g->fd >= 0) close(g->fd);
     g->fd = -1;
     wipe(g->payload, g->payload_n);                /* keys */
+    for (size_t i = 0; i < ARRAY_LEN(g->portion); i++) buf_wipe_done(&g->portion[i]);
     f->get = NULL;
 }
 
@@ -53,16 +57,44 @@ static enum err open_blob(struct flow *f)
     return g->fd < 0 ? ERR_MISSING : ERR_OK;
 }
 
-/* The next row of the RELEASE that overlaps what is asked for. */
+static enum err ask_more(struct flow *f)
+{
+    struct flow_get *g = f->get;
+    struct wire_next m = {0};
+    if (!f->w->gate.up) return ERR_MISSING;
+    TRY(wire_put_next(flow_out(&f->w->gate.out), f->id, &m));
+    f->w->host->kick(f->w);
+    g->asked = true;
+    return ERR_OK;
+}
+
+/* The rows that came ahead take the place of those that are used up, whose keys go. */
+static void use_ahead(struct flow_get *g)
+{
+    unsigned next = g->portion_used == 0 ? 1 : 0;
+    if (g->portion_used != FLOW_PORTION_FIRST) wipe(g->portion[g->portion_used].p, g->portion[g->portion_used].n);
+    g->portion_used = next;
+    g->rows = reader_of(g->rows_ahead);
+    g->more = g->more_ahead;
+    g->ahead = false;
+}
+
+/* The next row that overlaps what is asked for. Neither row_open nor rows_done afterwards: the gate was asked for more. */
 static enum err next_row(struct flow *f)
 {
     struct flow_get *g = f->get;
     if (g->fd >= 0) close(g->fd);
     g->fd = -1;
-    if (!wire_next_release_row(&g->rows, &g->row)) {
-        g->rows_done = true;
-        return reader_end(&g->rows);
+    while (!wire_next_release_row(&g->rows, &g->row)) {
+        TRY(reader_end(&g->rows));
+        if (!g->more) {
+            g->rows_done = true;
+            return ERR_OK;
+        }
+        if (!g->ahead) return g->asked ? ERR_OK : ask_more(f);
+        use_ahead(g);
     }
+    if (g->more && !g->ahead && !g->asked && reader_left(&g->rows) == 0) TRY(ask_more(f));
     const struct flow_get *c = g;
     uint64_t end = c->rel.off + c->rel.len, row_end;
     if (c->row.plain_size > FRAME_BLOB_BYTES_MAX) return ERR_RANGE;
@@ -89,6 +121,8 @@ static uint32_t frame_cipher(const struct flow_get *g, uint64_t frame)
 static bool unit_room(struct flow *f, struct flow_unit *u, size_t n)
 {
     if (u->cap >= n) return true;
+    /* That memory is not given back before the end: rows that grow one after the other must not each take their own. */
+    if (u->cap) n = FLOW_UNIT_FRAMES_MAX * FRAME_CIPHER_BYTES;
     u->bytes = f->w->host->alloc(f, n);
     u->cap = u->bytes ? n : 0;
     return u->bytes != NULL;
@@ -183,6 +217,7 @@ static enum err fill(struct flow *f)
         }
         if (!g->row_open) {
             TRY(next_row(f));
+            if (!g->row_open) return ERR_OK;       /* all rows were read, or more are on their way */
             continue;
         }
         struct flow_unit *u = unit_free(g);
@@ -220,7 +255,16 @@ static bool send_head(struct flow *f)
     return f->w->host->head(f, &h) != FLOW_BROKEN;
 }
 
-/* Sends the unit whose turn it is. True: something moved. */
+/* One unit into the sink. */
+static enum flow_write give(struct flow *f, const struct flow_unit *u, uint64_t bytes, bool last)
+{
+    if (f->step == FLOW_COPY) return flow_put_copy(f, u->out, u->out_count, last);
+    if (f->w->metrics) f->w->metrics->bytes_out += bytes;
+    if (last) f->step = FLOW_SENDING, f->write_last = true;
+    return f->w->host->write(f, u->out, u->out_count, last);
+}
+
+/* Gives the unit whose turn it is. True: something moved. */
 static bool send_ready(struct flow *f)
 {
     struct flow_get *g = f->get;
@@ -234,14 +278,12 @@ static bool send_ready(struct flow *f)
             bad_data(f, false);
             return false;
         }
-        if (!f->head_sent && !send_head(f)) return false;
+        if (f->step == FLOW_READ && !f->head_sent && !send_head(f)) return false;
         g->sent += bytes;
         g->unit_send++;
         bool last = g->sent == g->rel.len;
-        if (f->w->metrics) f->w->metrics->bytes_out += bytes;
         u->state = FLOW_UNIT_WRITING;
-        if (last) f->step = FLOW_SENDING, f->write_last = true;
-        enum flow_write wr = f->w->host->write(f, u->out, u->out_count, last);
+        enum flow_write wr = give(f, u, bytes, last);
         if (last || wr == FLOW_BROKEN) return false;
         if (wr == FLOW_WRITTEN) u->state = FLOW_UNIT_FREE;
         else f->writing = true;
@@ -253,21 +295,27 @@ static bool send_ready(struct flow *f)
 static void drive(struct flow *f)
 {
     do {
-        enum err e = f->step == FLOW_READ && f->get ? fill(f) : ERR_OK;
+        struct flow_get *g = f->get;
+        enum err e = reading(f) && g ? fill(f) : ERR_OK;
         if (e != ERR_OK) {
             bad_data(f, e == ERR_CORRUPT);
             return;
         }
-        if (f->get->rows_done && f->get->unit_next == f->get->unit_send && f->step == FLOW_READ && !f->writing) {
+        if (reading(f) && g->rows_done && g->unit_next == g->unit_send && !f->writing) {
             bad_data(f, false);                    /* the rows end before the length that was promised */
             return;
         }
-    } while (f->step == FLOW_READ && send_ready(f));
+    } while (reading(f) && send_ready(f));
+}
+
+static bool release_ok(const struct wire_release *rel)
+{
+    return rel->len <= rel->size && rel->off <= rel->size - rel->len && (rel->status == 200 || rel->status == 206);
 }
 
 void flow_on_release(struct flow *f, struct slice payload)
 {
-    f->gate_open = false;                          /* LAW-1: decided and recorded; from here on bytes may be read */
+    bool copy = f->step == FLOW_COPY;
     struct flow_get *g = f->w->host->alloc(f, sizeof *g + payload.n);
     if (!g) {
         flow_fail(f, S3E_SlowDown, NULL);
@@ -275,18 +323,26 @@ void flow_on_release(struct flow *f, struct slice payload)
     }
     memset(g, 0, sizeof *g);
     g->fd = -1;
+    g->portion_used = FLOW_PORTION_FIRST;
+    for (size_t i = 0; i < ARRAY_LEN(g->portion); i++) buf_init(&g->portion[i], WIRE_FRAME_BYTES_MAX);
     g->payload = (uint8_t *)(g + 1);
     g->payload_n = payload.n;
     memcpy(g->payload, payload.p, payload.n);
     f->get = g;
-    f->step = FLOW_READ;
-    if (wire_get_release(slice_of(g->payload, payload.n), &g->rel) != ERR_OK || g->rel.len > g->rel.size ||
-        g->rel.off > g->rel.size - g->rel.len || (g->rel.status != 200 && g->rel.status != 206)) {
+    if (!copy) f->step = FLOW_READ;
+    if (wire_get_release(slice_of(g->payload, payload.n), &g->rel) != ERR_OK || !release_ok(&g->rel) || (copy && g->rel.head)) {
         flow_fail(f, S3E_InternalError, NULL);
         return;
     }
-    flow_request_id(f, g->rel.request);
+    g->more = g->rel.more != 0 && !g->rel.head;
+    /* LAW-1: decided and recorded; from here on bytes may be read. The gate holds nothing of ours any more, unless it has more to give. */
+    f->gate_open = copy || g->more;
     g->rows = reader_of(g->rel.rows);
+    if (copy) {
+        if (flow_put_copy_size(f, g->rel.len)) drive(f);
+        return;
+    }
+    flow_request_id(f, g->rel.request);
     if (g->rel.head || f->head_method) {
         g->rel.head = 1;
         f->step = FLOW_SENDING;
@@ -296,10 +352,34 @@ void flow_on_release(struct flow *f, struct slice payload)
     drive(f);
 }
 
+bool flow_get_waits_gate(const struct flow *f) { return reading(f) && f->get && f->get->asked; }
+bool flow_get_needs_gate(const struct flow *f) { return f->get && (f->get->ahead ? f->get->more_ahead : f->get->more); }
+
+/* Keys of later rows; all else was said by the first RELEASE. */
+void flow_on_more(struct flow *f, struct slice payload)
+{
+    struct flow_get *g = f->get;
+    struct wire_release m;
+    struct buf *to = &g->portion[g->portion_used == 0 ? 1 : 0];
+    g->asked = false;
+    if (to->p) wipe(to->p, to->n);
+    buf_reset(to);
+    buf_put_slice(to, payload);
+    if (!buf_ok(to) || wire_get_release(buf_slice(to), &m) != ERR_OK) {
+        bad_data(f, false);
+        return;
+    }
+    g->ahead = true;
+    g->rows_ahead = m.rows;
+    g->more_ahead = m.more != 0;
+    if (!g->more_ahead && f->step == FLOW_READ) f->gate_open = false;
+    if (!g->row_open) drive(f);
+}
+
 void flow_on_data(struct flow *f, unsigned unit, const struct wire_data *m)
 {
     struct flow_get *g = f->get;
-    if (!g || f->step != FLOW_READ || unit >= FLOW_UNITS || g->unit[unit].state != FLOW_UNIT_READING) return;
+    if (!g || !reading(f) || unit >= FLOW_UNITS || g->unit[unit].state != FLOW_UNIT_READING) return;
     struct flow_unit *u = &g->unit[unit];
     if (m->outcome != WIRE_DATA_OK) {
         bad_data(f, false);

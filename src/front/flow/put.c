@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * PUT: from a TICKET to COMMIT: unwrap, checksum and seal the body in one pass, stage it, compare, commit.
+ * Uploads: from a TICKET to COMMIT: unwrap, checksum and seal what the source gives in one pass, stage it, compare, commit.
  * Role: seals straight into STAGE frames; at most FLOW_CHUNKS_MAX of them wait here and STAGE_CREDIT_BYTES at the keeper.
+ *   body   the client's: flow_put_body() takes what there is room for, and asks for more when there is
+ *   form   the client's too, through the form's parser. Its size shows at the end only, and the last frame is sealed otherwise than
+ *          the others: one frame is held back
+ *   copy   get.c gives units: flow_put_copy() keeps one that there is no room for
  * Trusts: the ticket. Distrusts: the body's framing, length and every digest stated about it: all are compared before the
  * last STAGE, so that a wrong body is never sealed, let alone committed.
  * Law: 1 (no body is read, and no 100 sent, before the ticket). Spec: docs/spec/wire.md TICKET, STAGE, CHUNKS, COMMIT; frame.md.
@@ -12,8 +16,19 @@
 /* Tags that a piece of plaintext adds at most, and a little, so that a chunk never ends within a tag at the blob's end. */
 #define TAG_SLACK_BYTES 128
 
+enum source { SOURCE_BODY, SOURCE_FORM, SOURCE_COPY };
+
 struct flow_put {
     struct flow_put *next;                         /* among the idle */
+    enum source source;
+    struct wire_ticket ticket;                     /* copy: until the RELEASE says the size */
+    uint64_t size_max, size;                       /* size: what was taken so far */
+    struct buf held;                               /* form: not sealed yet */
+    size_t held_out;                               /* of its front, sealed */
+    const struct slice *copy;                      /* the unit that waits, from copy_at of its first slice on */
+    size_t copy_n, copy_at;
+    bool copy_last;
+    bool ended;                                    /* the source has no more; what waits is sealed, then the upload finishes */
     struct frame_sealer sealer;
     struct s3_sums sums;
     bool sums_open;
@@ -74,6 +89,8 @@ void flow_put_end(struct flow *f)
     if (p->sums_open) s3_sums_done(&p->sums);
     s3_chunked_done(&p->chunked);
     buf_done(&p->chunk_rows);
+    buf_wipe_done(&p->held);
+    wipe(p->ticket.key, sizeof p->ticket.key);
     struct frame_sealer sealer = p->sealer;        /* its contexts are kept; its key is of no use any more */
     wipe(sealer.blob_key, sizeof sealer.blob_key);
     memset(p, 0, sizeof *p);
@@ -104,8 +121,8 @@ static void give_up(struct flow *f, enum s3_error e)
     flow_fail(f, e, NULL);
 }
 
-static enum s3_error read_body_headers(const struct flow_request *q, enum s3_auth_kind auth, struct s3_body *body, struct slice *sha256,
-                                       struct s3_fault *fault)
+enum s3_error flow_body_read(const struct flow_request *q, enum s3_auth_kind auth, struct s3_body *body, struct slice *sha256,
+                             struct s3_fault *fault)
 {
     enum s3_payload payload = S3_PAYLOAD_UNSIGNED;
     struct slice v = s3_header_value(q->headers, q->header_count, "x-amz-content-sha256");
@@ -113,37 +130,63 @@ static enum s3_error read_body_headers(const struct flow_request *q, enum s3_aut
     if (e != S3E_NONE) return e;
     *sha256 = payload == S3_PAYLOAD_SHA256 && auth != S3_AUTH_NONE ? v : slice_of(NULL, 0);
     if ((e = s3_body_read(q->headers, q->header_count, payload, body, fault)) != S3E_NONE) return e;
-    if (body->chunk_signed && auth == S3_AUTH_NONE) return S3E_InvalidRequest;
-    return body->length_known ? S3E_NONE : S3E_MissingContentLength;
+    return body->chunk_signed && auth == S3_AUTH_NONE ? S3E_InvalidRequest : S3E_NONE;
 }
 
 enum s3_error flow_put_check(const struct flow_request *q, const struct s3_auth *a, uint64_t *body_size, struct s3_fault *fault)
 {
     struct s3_body body;
     struct slice sha256;
-    enum s3_error e = read_body_headers(q, a->kind, &body, &sha256, fault);
+    enum s3_error e = flow_body_read(q, a->kind, &body, &sha256, fault);
+    if (e == S3E_NONE && !body.length_known) e = S3E_MissingContentLength;
     if (e != S3E_NONE) return e;
     *body_size = body.length;
     return s3_meta_check(q->headers, q->header_count, fault);
 }
 
-static enum s3_error begin(struct flow *f, const struct wire_ticket *m)
+/* What the client says about the bytes to come. */
+static enum s3_error read_body(struct flow *f, struct flow_put *p)
 {
-    struct flow_put *p = f->put;
     struct flow_request q = {0};
     struct s3_fault fault = {0};
     struct slice sha256;
     f->w->host->request(f, &q);
     /* Who signed was settled when asking; here only the digest's place matters, and an anonymous one has none. */
-    enum s3_auth_kind auth = S3_AUTH_HEADER;
-    enum s3_error e = read_body_headers(&q, auth, &p->body, &sha256, &fault);
+    enum s3_error e = flow_body_read(&q, S3_AUTH_HEADER, &p->body, &sha256, &fault);
     if (e != S3E_NONE) return e;
-    if (p->body.length > m->size_max) return S3E_EntityTooLarge;
+    if (!p->body.length_known) return S3E_MissingContentLength;
     if (sha256.n) memcpy(p->sha256_hex, sha256.p, sizeof p->sha256_hex);
     p->sha256_given = sha256.n > 0;
     if (p->body.chunked) s3_chunked_init(&p->chunked, &p->body);
     buf_init(&p->chunk_rows, FLOW_CHUNK_ROWS * WIRE_CHUNK_ROW_BYTES);
-    uint32_t want = (m->sums & ((1u << S3_SUM__COUNT) - 2u)) | S3_SUM_BIT(S3_SUM_MD5) | S3_SUM_BIT(p->body.sum);
+    return S3E_NONE;
+}
+
+/* Fields of a form say what headers say of a PUT. Its length is the bound until its end is seen. */
+static enum s3_error read_form(struct flow *f, struct flow_put *p)
+{
+    struct flow_request q = {0};
+    struct s3_header h[S3_HEADERS_MAX];
+    struct s3_fault fault = {0};
+    struct wire_header field;
+    size_t n = 0;
+    struct reader r = reader_of(s3_form_fields(f->form->reader));
+    while (wire_next_header(&r, &field))
+        if (s3_sum_of_header(field.name) != S3_SUM_NONE && n < ARRAY_LEN(h)) h[n++] = (struct s3_header){field.name, field.value};
+    enum s3_error e = s3_body_read(h, n, S3_PAYLOAD_UNSIGNED, &p->body, &fault);
+    if (e != S3E_NONE) return e;
+    f->w->host->request(f, &q);
+    p->body.length = q.length_known ? MIN(q.length, p->size_max) : p->size_max;
+    buf_init(&p->held, FRAME_PLAIN_BYTES + FLOW_FORM_PIECE_BYTES + FLOW_FORM_BOUNDARY_BYTES_MAX);
+    return S3E_NONE;
+}
+
+/* body.length is known, or a bound. */
+static enum s3_error begin(struct flow *f, const struct wire_ticket *m)
+{
+    struct flow_put *p = f->put;
+    if (p->body.length > m->size_max) return S3E_EntityTooLarge;
+    uint32_t want = (m->sums | S3_SUM_BIT(S3_SUM_MD5) | S3_SUM_BIT(p->body.sum)) & (S3_SUM_BIT(S3_SUM__COUNT) - 2u);
     if (p->sha256_given) want |= S3_SUM_BIT(S3_SUM_SHA256);
     enum err err = s3_sums_init(&p->sums, want);
     if (err != ERR_OK) return s3_error_of_err(err);
@@ -159,20 +202,29 @@ static enum s3_error begin(struct flow *f, const struct wire_ticket *m)
 
 void flow_on_ticket(struct flow *f, const struct wire_ticket *m)
 {
+    enum s3_error e = S3E_NONE;
     flow_request_id(f, m->request);
     /* The ticket names the connection we had to the keeper when we asked; another one may not stage under it. */
     if (!f->w->keeper.up || f->front_id != f->w->front_id) {
         flow_fail(f, S3E_SlowDown, NULL);
         return;
     }
-    f->put = put_new(f->w);
-    if (!f->put) {
+    struct flow_put *p = f->put = put_new(f->w);
+    if (!p) {
         flow_fail(f, S3E_SlowDown, NULL);
         return;
     }
-    f->step = FLOW_BODY;
-    enum s3_error e = begin(f, m);
+    p->size_max = m->size_max;
+    p->source = m->copy ? SOURCE_COPY : f->form ? SOURCE_FORM : SOURCE_BODY;
+    f->step = m->copy ? FLOW_COPY : FLOW_BODY;
+    if (m->copy) {
+        p->ticket = *m;                            /* begins when the RELEASE says how much there is */
+        return;
+    }
+    e = p->source == SOURCE_FORM ? read_form(f, p) : read_body(f, p);
+    if (e == S3E_NONE) e = begin(f, m);
     if (e != S3E_NONE) give_up(f, e);
+    else if (f->body_ended) flow_put_body(f, slice_of(NULL, 0), true);   /* of a form, while it was asked */
     else f->w->host->body(f);
 }
 
@@ -226,6 +278,26 @@ static enum s3_error seal(struct flow *f, struct slice data)
     if (e == ERR_RANGE) return S3E_IncompleteBody;
     if (e != ERR_OK) return s3_error_of_err(e);
     ASSERT(data.n == 0);
+    p->size += plain.n;
+    return S3E_NONE;
+}
+
+/* Seals what there is room for. What is left in *in waits (stalled) until some of what was staged has gone. */
+static enum s3_error take(struct flow *f, struct slice *in)
+{
+    while (in->n) {
+        size_t max;
+        enum room r = room(f, &max);
+        if (r == ROOM_NONE) return S3E_SlowDown;
+        if (r == ROOM_WAIT) {
+            f->put->stalled = true;
+            return S3E_NONE;
+        }
+        struct slice part = slice_of(in->p, MIN(in->n, max));
+        *in = slice_of(in->p + part.n, in->n - part.n);
+        enum s3_error e = seal(f, part);
+        if (e != S3E_NONE) return e;
+    }
     return S3E_NONE;
 }
 
@@ -260,28 +332,124 @@ static enum s3_error chunk_ended(struct flow *f)
     return buf_ok(&p->chunk_rows) ? S3E_NONE : S3E_SlowDown;
 }
 
-/* The body is whole: compares every digest that was stated, then lets the last piece go. */
+/* The source's own end: what it stated last, and whether it may end here. */
+static enum s3_error source_ends(struct flow *f)
+{
+    struct flow_put *p = f->put;
+    enum s3_error e;
+    if (p->source == SOURCE_FORM) {
+        if ((e = s3_form_end(f->form->reader)) != S3E_NONE) return e;
+        uint64_t size = p->size + (p->held.n - p->held_out);
+        /* Frames that are out were followed by more than a frame, or by bytes of this one: see form_step. */
+        if (frame_sealer_settle(&p->sealer, size) != ERR_OK) return S3E_EntityTooLarge;
+        p->cipher_size = frame_cipher_size(size);
+        p->body.length = size;
+        return S3E_NONE;
+    }
+    if (!p->body.chunked) return S3E_NONE;
+    if ((e = s3_chunked_end(&p->chunked)) != S3E_NONE) return e;
+    if (p->chunked.trailer_seen) {
+        memcpy(p->body.sum_value, p->chunked.trailer_value, sizeof p->body.sum_value);
+        p->body.sum_given = true;
+    }
+    return p->body.chunk_signed ? tell_chunks(f, true) : S3E_NONE;
+}
+
+/* All is taken: compares every digest that was stated, then lets the last piece go. */
 static enum s3_error finish(struct flow *f)
 {
     struct flow_put *p = f->put;
     size_t unused;
-    if (p->body.chunked) {
-        enum s3_error e = s3_chunked_end(&p->chunked);
-        if (e != S3E_NONE) return e;
-        if (p->chunked.trailer_seen) {
-            memcpy(p->body.sum_value, p->chunked.trailer_value, sizeof p->body.sum_value);
-            p->body.sum_given = true;
+    if (!p->chunk) {
+        enum room r = room(f, &unused);
+        if (r == ROOM_NONE) return S3E_SlowDown;
+        if (r == ROOM_WAIT) {
+            p->stalled = true;
+            return S3E_NONE;
         }
-        if (p->body.chunk_signed && (e = tell_chunks(f, true)) != S3E_NONE) return e;
     }
-    if (!p->chunk && room(f, &unused) != ROOM_YES) return S3E_SlowDown;
     enum s3_error e = seal(f, slice_of(NULL, 0));  /* the tag that waits, or the one frame of an empty object */
     if (e != S3E_NONE) return e;
     if (frame_sealer_finish(&p->sealer) != ERR_OK) return S3E_IncompleteBody;
     for (unsigned k = S3_SUM_MD5; k < S3_SUM__COUNT; k++)
         if ((p->sums.want & S3_SUM_BIT(k)) && s3_sums_get(&p->sums, (enum s3_sum)k, p->digest[k]) != ERR_OK) return S3E_InternalError;
-    return s3_body_compare(&p->body, p->digest[S3_SUM_MD5], p->digest[p->body.sum], p->digest[S3_SUM_SHA256],
-                           slice_of(p->sha256_hex, p->sha256_given ? sizeof p->sha256_hex : 0));
+    e = s3_body_compare(&p->body, p->digest[S3_SUM_MD5], p->digest[p->body.sum], p->digest[S3_SUM_SHA256],
+                        slice_of(p->sha256_hex, p->sha256_given ? sizeof p->sha256_hex : 0));
+    if (e != S3E_NONE) return e;
+    f->step = FLOW_SEALING;
+    return ship(f, true) ? S3E_NONE : S3E_SlowDown;
+}
+
+/* What is held of a form's file, up to `n` bytes of it. */
+static enum s3_error take_held(struct flow *f, size_t n)
+{
+    struct flow_put *p = f->put;
+    struct slice data = slice_of(p->held.p + p->held_out, n - p->held_out);
+    enum s3_error e = take(f, &data);
+    p->held_out = n - data.n;
+    if (e != S3E_NONE || p->stalled) return e;
+    buf_drop_front(&p->held, n);
+    p->held_out = 0;
+    return S3E_NONE;
+}
+
+/* The source has given all: seals what is held and finishes. Called again after a stall. */
+static enum s3_error wind_up(struct flow *f)
+{
+    struct flow_put *p = f->put;
+    enum s3_error e = S3E_NONE;
+    if (p->held.n) e = take_held(f, p->held.n);
+    return e != S3E_NONE || p->stalled ? e : finish(f);
+}
+
+static enum s3_error end_source(struct flow *f)
+{
+    enum s3_error e = source_ends(f);
+    f->put->ended = true;
+    return e != S3E_NONE ? e : wind_up(f);
+}
+
+/* A piece of the client's body. The decoder sees no more than the chunk can hold, so that what it gave out never has to wait. */
+static enum s3_error body_step(struct flow *f, struct slice *in)
+{
+    struct flow_put *p = f->put;
+    size_t max;
+    if (!p->body.chunked) return take(f, in);
+    enum room r = room(f, &max);
+    if (r == ROOM_NONE) return S3E_SlowDown;
+    if (r == ROOM_WAIT) {
+        p->stalled = true;
+        return S3E_NONE;
+    }
+    struct slice part = slice_of(in->p, MIN(in->n, max)), data;
+    size_t before = part.n;
+    enum s3_error e = s3_chunked_feed(&p->chunked, &part, &data);
+    *in = slice_of(in->p + (before - part.n), in->n - (before - part.n));
+    if (e == S3E_NONE && data.n) e = seal(f, data);
+    if (e == S3E_NONE && p->chunked.chunk_whole) e = chunk_ended(f);
+    return e;
+}
+
+/* A piece of a form. A frame is sealed once a byte behind it has come: it is then known not to be the last. */
+static enum s3_error form_step(struct flow *f, struct slice *in)
+{
+    struct flow_put *p = f->put;
+    if (p->held.n > FRAME_PLAIN_BYTES) {
+        enum s3_error e = take_held(f, FRAME_PLAIN_BYTES);
+        if (e != S3E_NONE || p->stalled) return e;
+    }
+    struct slice part = slice_of(in->p, MIN(in->n, FRAME_PLAIN_BYTES + FLOW_FORM_PIECE_BYTES - p->held.n)), data;
+    size_t before = part.n;
+    do {
+        data = slice_of(NULL, 0);
+        enum s3_error e = s3_form_feed(f->form->reader, &part, &data);
+        if (e != S3E_NONE) return e;
+        if (data.n > p->size_max - p->size - (p->held.n - p->held_out)) return S3E_EntityTooLarge;
+        buf_put_slice(&p->held, data);
+        if (!buf_ok(&p->held)) return S3E_SlowDown;
+    } while (part.n || data.n);
+    *in = slice_of(in->p + before, in->n - before);
+    return S3E_NONE;
 }
 
 size_t flow_put_body(struct flow *f, struct slice in, bool end)
@@ -289,46 +457,75 @@ size_t flow_put_body(struct flow *f, struct slice in, bool end)
     struct flow_put *p = f->put;
     size_t given = in.n;
     enum s3_error e = S3E_NONE;
-    while (in.n && e == S3E_NONE) {
-        size_t max;
-        enum room r = room(f, &max);
-        if (r == ROOM_WAIT) {
-            p->stalled = true;
-            return given - in.n;
-        }
-        if (r == ROOM_NONE) {
-            e = S3E_SlowDown;
-            break;
-        }
-        /* The decoder sees no more than the chunk can hold, so that what it gave out never has to wait. */
-        struct slice part = slice_of(in.p, MIN(in.n, max)), data = part;
-        if (p->body.chunked) {
-            size_t before = part.n;
-            e = s3_chunked_feed(&p->chunked, &part, &data);
-            in = slice_of(in.p + (before - part.n), in.n - (before - part.n));
-        } else {
-            in = slice_of(in.p + part.n, in.n - part.n);
-        }
-        if (e == S3E_NONE && data.n) e = seal(f, data);
-        if (e == S3E_NONE && p->chunked.chunk_whole) e = chunk_ended(f);
-    }
+    if (p->source == SOURCE_COPY || p->ended) return given;
+    p->stalled = false;
+    while (in.n && e == S3E_NONE && !p->stalled) e = p->source == SOURCE_FORM ? form_step(f, &in) : body_step(f, &in);
+    if (e == S3E_NONE && in.n) return given - in.n;
     if (e == S3E_NONE && end) {
-        e = finish(f);
-        if (e == S3E_NONE) {
-            f->step = FLOW_SEALING;
-            if (!ship(f, true)) e = S3E_SlowDown;
-        }
         f->body_ended = true;
+        e = end_source(f);
     }
     if (e != S3E_NONE) give_up(f, e);
     return given;
 }
 
+/* copies ---------------------------------------------------------------------------------------------------------------------- */
+
+bool flow_put_copy_size(struct flow *f, uint64_t size)
+{
+    struct flow_put *p = f->put;
+    p->body.length = size;
+    enum s3_error e = begin(f, &p->ticket);
+    wipe(p->ticket.key, sizeof p->ticket.key);
+    if (e != S3E_NONE) give_up(f, e);
+    return e == S3E_NONE;
+}
+
+/* What waits of a unit. WRITTEN when all of it was taken. */
+static enum flow_write copy_go(struct flow *f)
+{
+    struct flow_put *p = f->put;
+    enum s3_error e = S3E_NONE;
+    for (; p->copy_n && e == S3E_NONE && !p->stalled; p->copy++, p->copy_n--, p->copy_at = 0) {
+        struct slice data = slice_of(p->copy->p + p->copy_at, p->copy->n - p->copy_at);
+        e = take(f, &data);
+        p->copy_at = p->copy->n - data.n;
+        if (data.n) break;
+    }
+    if (e == S3E_NONE && p->copy_n) return FLOW_BUSY;
+    if (e == S3E_NONE && p->copy_last) e = end_source(f);
+    if (e == S3E_NONE) return FLOW_WRITTEN;
+    give_up(f, e);
+    return FLOW_BROKEN;
+}
+
+enum flow_write flow_put_copy(struct flow *f, const struct slice *s, size_t n, bool last)
+{
+    struct flow_put *p = f->put;
+    p->copy = s;
+    p->copy_n = n;
+    p->copy_at = 0;
+    p->copy_last = last;
+    return copy_go(f);
+}
+
+/* There may be room again. */
 static void resume(struct flow *f)
 {
-    if (!f->put->stalled || f->step != FLOW_BODY) return;
-    f->put->stalled = false;
-    f->w->host->body(f);
+    struct flow_put *p = f->put;
+    if (!p->stalled || (f->step != FLOW_BODY && f->step != FLOW_COPY)) return;
+    /* Not while the queue is cleared because the keeper is gone: all that is staged is lost anyhow. */
+    if (!f->w->keeper.up) return;
+    p->stalled = false;
+    if (p->ended) {
+        enum s3_error e = wind_up(f);
+        if (e != S3E_NONE) give_up(f, e);
+    } else if (p->source != SOURCE_COPY) {
+        f->w->host->body(f);
+    } else if (copy_go(f) == FLOW_WRITTEN && f->step == FLOW_COPY) {
+        f->writing = false;
+        flow_get_can_write(f);
+    }
 }
 
 void flow_put_chunk_written(struct flow *f)
@@ -354,6 +551,7 @@ void flow_on_sealed(struct flow *f, const struct wire_sealed *m)
         give_up(f, m->outcome == WIRE_SEALED_FULL ? S3E_SlowDown : S3E_ServiceUnavailable);
         return;
     }
+    flow_get_end(f);                               /* of a copy: all its source's bytes are staged */
     AUTO(buf) struct buf sums = BUF_INIT(512);
     for (unsigned k = S3_SUM_MD5; k < S3_SUM__COUNT; k++) {
         if (!(p->sums.want & S3_SUM_BIT(k))) continue;

@@ -100,7 +100,7 @@ static void pump(struct tl_req *q)
             if (!q->body_over) {
                 q->body_over = 1;
                 feed(q, slice_of(NULL, 0), true, &taken);
-                r->read_event_handler = ngx_http_test_reading;
+                r->read_event_handler = tl_test_reading;
             }
             break;
         }

@@ -87,6 +87,9 @@ static void cleanup(void *data)
     struct tl_req *q = data;
     tl_now();
     q->settled = 1;
+    if (q->start.posted) {
+        ngx_delete_posted_event(&q->start);        /* two statements: the braces matter */
+    }
     if (q->reading) q->dead = 1;                   /* ngx_file.c ends the flow when the thread is back */
     else flow_end(&q->flow);
 }
@@ -98,7 +101,7 @@ void tl_settle(struct tl_req *q)
     ngx_http_request_t *r = q->r;
     ngx_connection_t *c = r->connection;
     bool starting = q->starting;                   /* q may be gone after finalizing */
-    if (q->settled || q->pumping) return;
+    if (q->settled || q->pumping || q->reading) return;   /* a thread that still reads for us settles it when it is back */
     ngx_http_set_log_request(c->log, r);
     if (q->cut) {
         q->settled = 1;
@@ -134,6 +137,34 @@ void tl_hold(void)
     ngx_add_timer(&tl.hold, FLOW_TICK_MS);
 }
 
+static void start_handler(ngx_event_t *ev)
+{
+    struct tl_req *q = ev->data;
+    tl_now();
+    tl_settle(q);
+}
+
+/* Like ngx_http_test_reading, but a client that has said all it wants to say (it shut down its sending side) still gets its answer. One
+ * that is gone altogether looks the same until something is sent to it; then it resets the connection, and that shows here. */
+void tl_test_reading(ngx_http_request_t *r)
+{
+    ngx_connection_t *c = r->connection;
+    ngx_event_t *rev = c->read;
+    char one[1];
+    if (rev->error || rev->timedout) {
+        ngx_http_test_reading(r);
+        return;
+    }
+    ssize_t n = recv(c->fd, one, 1, MSG_PEEK);
+    if (n > 0 || (n < 0 && ngx_errno == NGX_EAGAIN)) return;
+    if (n == 0) {
+        rev->eof = 1;
+        r->keepalive = 0;
+        return;
+    }
+    ngx_http_test_reading(r);
+}
+
 ngx_int_t tl_handler(ngx_http_request_t *r)
 {
     if (r->http_version < NGX_HTTP_VERSION_10 || !tl.ready) {
@@ -148,7 +179,7 @@ ngx_int_t tl_handler(ngx_http_request_t *r)
     q->r = r;
     q->flow.ctx = q;
     ngx_http_set_ctx(r, q, ngx_http_tillit_module);
-    r->read_event_handler = ngx_http_test_reading;
+    r->read_event_handler = tl_test_reading;
     /* Conditions and ranges are the gate's business: nginx must not answer 304, 412 or 206 by itself. */
     r->disable_not_modified = 1;
     r->allow_ranges = 0;
@@ -165,6 +196,12 @@ ngx_int_t tl_handler(ngx_http_request_t *r)
     if (q->finish) {
         q->settled = 1;
         return q->rc;
+    }
+    if (q->body_wanted) {
+        q->start.handler = start_handler;
+        q->start.data = q;
+        q->start.log = ngx_cycle->log;
+        ngx_post_event(&q->start, &ngx_posted_events);
     }
     r->main->count++;
     return NGX_DONE;

@@ -35,6 +35,7 @@ struct tl_req {
     unsigned settled : 1;
     ngx_int_t rc;
     ngx_thread_task_t *task;
+    ngx_event_t start;                 /* the body is wanted already when the flow starts: read when the handler is back */
 };
 
 struct tl_peer {
@@ -76,6 +77,7 @@ ngx_int_t tl_handler(ngx_http_request_t *r);
 ngx_int_t tl_error_handler(ngx_http_request_t *r);
 ngx_int_t tl_health_handler(ngx_http_request_t *r);
 void tl_settle(struct tl_req *q);
+void tl_test_reading(ngx_http_request_t *r);
 void tl_hold(void);
 void tl_now(void);
 struct tl_loc_conf *tl_loc(ngx_http_request_t *r);

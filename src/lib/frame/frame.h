@@ -106,6 +106,9 @@ void frame_sealer_done(struct frame_sealer *s);
 /* RANGE when plain_bytes is past FRAME_BLOB_BYTES_MAX. */
 MUST_USE enum err frame_sealer_begin(struct frame_sealer *s, const struct frame_id *id,
                                      const uint8_t blob_key[FRAME_KEY_BYTES], uint64_t plain_bytes);
+/* The size announced was a bound; this is the size. Only between two frames, before the last one begins: whoever does not know the size
+ * keeps back what may be the last frame. RANGE: within a frame, less than was taken, or more than was announced. */
+MUST_USE enum err frame_sealer_settle(struct frame_sealer *s, uint64_t plain_bytes);
 /* Takes plaintext from *in (advancing it) and writes stored bytes to out, at most out_max; *out_n says how many. The
  * caller's slices and output pieces may be cut anywhere; nothing is copied twice. Returns when in is empty or out is
  * full. RANGE when more plaintext comes than was announced: the blob must be dropped. Call with an empty `in` to fetch

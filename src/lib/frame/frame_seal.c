@@ -32,6 +32,15 @@ enum err frame_sealer_begin(struct frame_sealer *s, const struct frame_id *id, c
     return ERR_OK;
 }
 
+enum err frame_sealer_settle(struct frame_sealer *s, uint64_t plain_bytes) {
+    ASSERT(s->magic == FRAME_SEALER_MAGIC);
+    if (s->frame_begun || s->finished || plain_bytes < s->taken_bytes || plain_bytes > s->plain_bytes) return ERR_RANGE;
+    /* The frames that are out were sealed as not the last: one more must come. */
+    if (plain_bytes == s->taken_bytes && s->frame > 0) return ERR_RANGE;
+    s->plain_bytes = plain_bytes;
+    return ERR_OK;
+}
+
 static enum err begin_frame(struct frame_sealer *s) {
     uint32_t segment = (uint32_t)(s->frame / SEGMENT_FRAMES), number = (uint32_t)(s->frame % SEGMENT_FRAMES);
     bool last = s->frame + 1 == frame_count(s->plain_bytes);
