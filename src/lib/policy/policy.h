@@ -43,6 +43,7 @@ struct policy_key {
     char account[ACCOUNT_CHARS + 1];
     char user[POLICY_USER_CHARS_MAX + 1];      /* POLICY_USER_ROOT: the account's own */
     bool on;
+    bool by_iam;                               /* CreateAccessKey, not a key leaf */
     bool gone;                                 /* DeleteAccessKey: off for ever, no more in lists */
     uint64_t created_ms;
     uint64_t index;                            /* the leaf that added it or changed it last */
@@ -52,7 +53,7 @@ struct policy_doc;                             /* compiled; policy_doc.c */
 struct policy_user_policy {
     char name[POLICY_NAME_CHARS_MAX + 1];
     struct buf text;                           /* as sent */
-    struct policy_doc *doc;
+    struct policy_doc *doc;                    /* NULL: it was erased; then it denies */
 };
 struct policy_user {
     char account[ACCOUNT_CHARS + 1];
@@ -60,7 +61,7 @@ struct policy_user {
     char path[POLICY_PATH_CHARS_MAX + 1];      /* "/" or "/a/b/" */
     char id[POLICY_USER_ID_CHARS + 1];         /* "AIDA" and 16 more, from its leaf's index: a user made anew is another one */
     uint64_t created_ms, index;
-    bool present;
+    bool unknown;                              /* a policy call of its account was erased: it may have been this user's, and it is denied */
     size_t policy_count;
     struct policy_user_policy policies[POLICY_USER_POLICIES_MAX];
 };
@@ -88,6 +89,7 @@ struct policy_bucket {
     bool is_public;                            /* its policy gives everyone something */
     struct buf text[POLICY_DOC__COUNT];        /* documents that are set; empty: none */
     struct policy_doc *policy;                 /* compiled; NULL: none */
+    bool erased[POLICY_DOC__COUNT];            /* it is set, and the customer had it erased: nobody knows what it says */
 };
 
 struct policy_state {
@@ -96,23 +98,26 @@ struct policy_state {
     uint64_t t_ms;                             /* of the last leaf */
     bool founded;                              /* genesis was folded */
     bool founding;                             /* only leaves under the genesis statement followed it so far */
-    char account[ACCOUNT_CHARS + 1];           /* the tenant's first account; its root user may do everything in the tenant */
+    char account[ACCOUNT_CHARS + 1];           /* the tenant's first account; acts of OWNER rows are its root user's */
     char name[S3_BUCKET_CHARS_MAX + 1];
     uint32_t owner_count;
     char owners[POLICY_OWNERS_MAX][SSH_FINGERPRINT_CHARS + 1];
     uint64_t grave_ms;                         /* how long what is no longer current stays restorable */
-    struct buf keys, buckets, users;           /* arrays of policy_key, policy_bucket, policy_user */
-    uint32_t bucket_count, user_count;         /* present ones */
+    struct buf keys, buckets, users;           /* arrays of policy_key, policy_bucket, policy_user (in order of account and name) */
+    uint32_t bucket_count;                     /* present ones */
     uint64_t doc_bytes;                        /* of all documents: POLICY_DOC_BYTES_TOTAL_MAX */
-    struct map *key_by_text, *bucket_by_name, *bucket_by_id, *user_by_name, *readers;   /* users by account || name */
+    bool iam_erased;                           /* of an IAM call it was erased whom it was about: users and keys may be unknown */
+    struct map *key_by_text, *bucket_by_name, *bucket_by_id, *readers;
 };
 /* NOMEM. Pair: policy_done, which accepts a zeroed struct. */
 MUST_USE enum err policy_init(struct policy_state *s);
 void policy_done(struct policy_state *s);
 
 /* Folds control leaf number `index` (record_leaf_parse with RECORD_LOG_CONTROL) with its opening (NULL: it has none).
- * INPUT: not the next index, time falls, a kind or value that has no sense here; AUTH: signed by nobody who may; EXISTS, MISSING:
- * a bucket, key or reader is there already, or not; LIMIT: a bound; VERSION: decided by a newer engine. On any error the state is as
+ * INPUT: not the next index, time falls, a kind or value that has no sense here; AUTH: signed by nobody who may, or a public policy
+ * that the bucket blocks; EXISTS, MISSING:
+ * a bucket, key,
+ * reader or user is there already, or not (DeleteUser: EXISTS while it has keys or policies); LIMIT: a bound; VERSION: decided by a newer engine. On any error the state is as
  * before. */
 MUST_USE enum err policy_apply(struct policy_state *s, uint64_t index, const struct record_leaf *leaf,
                                const struct record_opening *opening);
@@ -200,6 +205,10 @@ struct policy_request {
 };
 /* Whether any condition or ownership rule can matter to this request: else no ctx is put together, and none stands in its leaf. */
 bool policy_wants_ctx(const struct policy_state *s, const struct policy_request *r);
+/* The names of ctx pairs, in the order they are put (policy_ctx.def): begin with i 0; false past the last. "?x" is the query parameter x,
+ * decoded; "=x" is what the gate knows; the others are request headers. A pair is put only when there is such a value; "=tags" and
+ * "=owner" only after FIND, and only when an object (no delete marker) was found. */
+bool policy_ctx_wanted(size_t i, const char **name);
 
 enum policy_reason {
 #define REASON(name, text, s3, what) POLICY_##name,

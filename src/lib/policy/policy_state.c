@@ -9,9 +9,16 @@
 static void *row_value(size_t row) { return (void *)(uintptr_t)(row + 1); }
 static size_t value_row(const void *value) { return (size_t)(uintptr_t)value - 1; }
 
-static struct policy_key *key_row(const struct policy_state *s, size_t row) {
-    ASSERT(row < s->keys.n / sizeof(struct policy_key));
-    return (struct policy_key *)(void *)s->keys.p + row;
+struct policy_key *policy_key_row(const struct policy_state *s, struct slice access_key) {
+    void *v = map_get(s->key_by_text, access_key);
+    if (v == NULL) return NULL;
+    ASSERT(value_row(v) < s->keys.n / sizeof(struct policy_key));
+    return (struct policy_key *)(void *)s->keys.p + value_row(v);
+}
+
+struct policy_bucket *policy_bucket_row(const struct policy_state *s, const uint8_t id[ID_BYTES]) {
+    void *v = map_get(s->bucket_by_id, slice_of(id, ID_BYTES));
+    return v == NULL ? NULL : (struct policy_bucket *)(void *)s->buckets.p + value_row(v);
 }
 
 static struct policy_bucket *bucket_row(const struct policy_state *s, size_t row) {
@@ -23,6 +30,7 @@ enum err policy_init(struct policy_state *s) {
     *s = (struct policy_state){.magic = POLICY_STATE_MAGIC, .grave_ms = GRAVE_DEFAULT_MS};
     s->keys = BUF_INIT(POLICY_KEYS_MAX * sizeof(struct policy_key));
     s->buckets = BUF_INIT(S3_BUCKETS_PER_TENANT_MAX * sizeof(struct policy_bucket));
+    s->users = BUF_INIT(POLICY_USERS_MAX * sizeof(struct policy_user));
     s->key_by_text = map_new(POLICY_KEYS_MAX);
     s->bucket_by_name = map_new(S3_BUCKETS_PER_TENANT_MAX);
     s->bucket_by_id = map_new(S3_BUCKETS_PER_TENANT_MAX);
@@ -34,9 +42,17 @@ enum err policy_init(struct policy_state *s) {
     return ERR_OK;
 }
 
+void policy_bucket_docs_done(struct policy_bucket *b) {
+    for (int k = 0; k < POLICY_DOC__COUNT; k++) buf_done(&b->text[k]);
+    policy_doc_free(b->policy);
+}
+
 void policy_done(struct policy_state *s) {
+    for (size_t i = 0; i < s->buckets.n / sizeof(struct policy_bucket); i++) policy_bucket_docs_done(bucket_row(s, i));
+    for (size_t i = 0; i < s->users.n / sizeof(struct policy_user); i++) policy_user_done((struct policy_user *)(void *)s->users.p + i);
     buf_done(&s->keys);
     buf_done(&s->buckets);
+    buf_done(&s->users);
     if (s->key_by_text != NULL) map_free(s->key_by_text);
     if (s->bucket_by_name != NULL) map_free(s->bucket_by_name);
     if (s->bucket_by_id != NULL) map_free(s->bucket_by_id);
@@ -54,14 +70,12 @@ const struct policy_bucket *policy_bucket(const struct policy_state *s, struct s
 
 const struct policy_bucket *policy_bucket_of_id(const struct policy_state *s, const uint8_t id[ID_BYTES]) {
     ASSERT(s->magic == POLICY_STATE_MAGIC);
-    void *v = map_get(s->bucket_by_id, slice_of(id, ID_BYTES));
-    return v == NULL ? NULL : bucket_row(s, value_row(v));
+    return policy_bucket_row(s, id);
 }
 
 const struct policy_key *policy_key(const struct policy_state *s, struct slice access_key) {
     ASSERT(s->magic == POLICY_STATE_MAGIC);
-    void *v = map_get(s->key_by_text, access_key);
-    return v == NULL ? NULL : key_row(s, value_row(v));
+    return policy_key_row(s, access_key);
 }
 
 const struct policy_bucket *policy_bucket_next(const struct policy_state *s, size_t *cursor) {
@@ -70,6 +84,11 @@ const struct policy_bucket *policy_bucket_next(const struct policy_state *s, siz
         if (b->present) return b;
     }
     return NULL;
+}
+
+struct slice policy_bucket_doc(const struct policy_bucket *b, enum policy_doc_kind k) {
+    ASSERT((unsigned)k < POLICY_DOC__COUNT);
+    return b->text[k].n == 0 ? slice_of(NULL, 0) : buf_slice(&b->text[k]);
 }
 
 static char reader_on, reader_off;
@@ -113,13 +132,13 @@ static bool name_ok(struct slice name) {
     return true;
 }
 
-static void copy_text(char *to, struct slice from) {
-    memcpy(to, from.p, from.n);
+void policy_copy_text(char *to, struct slice from) {
+    if (from.n > 0) memcpy(to, from.p, from.n);
     to[from.n] = 0;
 }
 
 /* The opened value; *erased when the customer had it erased. MISSING when the leaf has no such commitment or no opening. */
-static enum err opened(const struct record_leaf *leaf, const struct record_opening *opening, enum record_field f,
+enum err policy_opened(const struct record_leaf *leaf, const struct record_opening *opening, enum record_field f,
                        struct slice *value, bool *erased) {
     *value = slice_of(NULL, 0);
     *erased = false;
@@ -151,12 +170,12 @@ static enum err check_author(const struct policy_state *s, const struct record_l
         struct slice text;
         struct policy_who who;
         bool erased;
-        TRY(opened(leaf, opening, RECORD_F_WHO, &text, &erased));
+        TRY(policy_opened(leaf, opening, RECORD_F_WHO, &text, &erased));
         if (erased) return ERR_OK; /* it was checked when it was written; a person's right to be forgotten comes after */
         if (policy_who_parse(POLICY_AUTH_HDR, text, &who) != ERR_OK) return ERR_AUTH;
         const struct policy_key *k = policy_key(s, who.access_key);
         bool root = k != NULL && k->on && slice_is(who.account, k->account) && slice_is(who.user, POLICY_USER_ROOT) &&
-                    slice_is(who.account, s->account);
+                    strcmp(k->user, POLICY_USER_ROOT) == 0 && slice_is(who.account, s->account);
         return root ? ERR_OK : ERR_AUTH;
     }
     *under_genesis = true;
@@ -175,25 +194,26 @@ static enum err apply_genesis(struct policy_state *s, uint64_t index, const stru
     uint32_t count = 0;
     bool erased = false;
     if (!policy_account_ok(account)) return ERR_INPUT;
-    if (record_has(leaf, RECORD_F_NAME)) TRY(opened(leaf, opening, RECORD_F_NAME, &name, &erased));
+    if (record_has(leaf, RECORD_F_NAME)) TRY(policy_opened(leaf, opening, RECORD_F_NAME, &name, &erased));
     if (name.n > S3_BUCKET_CHARS_MAX) return ERR_INPUT;
     while (record_list_text(&list, &one)) {
         if (count == POLICY_OWNERS_MAX) return ERR_LIMIT;
         if (one.n == 0 || one.n > SSH_FINGERPRINT_CHARS) return ERR_INPUT;
-        copy_text(owners[count++], one);
+        policy_copy_text(owners[count++], one);
     }
     if (count == 0) return ERR_INPUT;
     if (dry) return ERR_OK;
     memcpy(s->owners, owners, sizeof owners[0] * count);
     s->owner_count = count;
-    copy_text(s->account, account);
-    if (name.n > 0) copy_text(s->name, name);
+    policy_copy_text(s->account, account);
+    if (name.n > 0) policy_copy_text(s->name, name);
     s->founded = s->founding = true;
     return ERR_OK;
 }
 
-static enum err key_add(struct policy_state *s, const struct policy_key *row, struct slice text, bool dry) {
+enum err policy_key_add(struct policy_state *s, const struct policy_key *row, bool dry) {
     size_t at = s->keys.n / sizeof *row;
+    struct slice text = slice_str(row->access_key);
     if (at >= POLICY_KEYS_MAX) return ERR_LIMIT;
     if (dry) return ERR_OK;
     uint8_t *to = buf_room(&s->keys, sizeof *row);
@@ -213,26 +233,31 @@ static enum err apply_key(struct policy_state *s, uint64_t index, const struct r
     bool erased, under_genesis;
     uint64_t on = record_int(leaf, RECORD_F_ON, 2);
     if (on > 1 || !policy_account_ok(account)) return ERR_INPUT;
-    TRY(opened(leaf, opening, RECORD_F_KEYC, &text, &erased));
+    TRY(policy_opened(leaf, opening, RECORD_F_KEYC, &text, &erased));
     if (!erased && !policy_access_key_ok(text)) return ERR_INPUT;
     TRY(check_author(s, leaf, opening, &under_genesis));
-    void *have = erased ? NULL : map_get(s->key_by_text, text);
-    if (have == NULL && !erased && on == 0) return ERR_MISSING;
-    if (have != NULL) {
-        struct policy_key *k = key_row(s, value_row(have));
-        if (!slice_is(account, k->account)) return ERR_INPUT; /* a key never changes hands */
+    struct policy_key *k = erased ? NULL : policy_key_row(s, text);
+    if (k == NULL && !erased && on == 0) return ERR_MISSING;
+    if (k != NULL) {
+        if (!slice_is(account, k->account) || k->gone) return ERR_INPUT; /* a key never changes hands, and never comes back */
         if (k->on == (on == 1)) return on == 1 ? ERR_EXISTS : ERR_INPUT;
         if (dry) return ERR_OK;
         k->on = on == 1;
         k->index = index;
     } else if (on == 1) {
-        struct policy_key row = {.on = true, .index = index};
-        copy_text(row.account, account);
-        if (!erased) copy_text(row.access_key, text);
-        TRY(key_add(s, &row, text, dry));
+        struct policy_key row = {.on = true, .index = index, .created_ms = record_int(leaf, RECORD_F_T, 0), .user = POLICY_USER_ROOT};
+        policy_copy_text(row.account, account);
+        if (!erased) policy_copy_text(row.access_key, text);
+        TRY(policy_key_add(s, &row, dry));
     }
     if (!under_genesis && !dry) s->founding = false;
     return ERR_OK;
+}
+
+enum err policy_own_record(const struct record_leaf *leaf, uint64_t index) {
+    if (record_int(leaf, RECORD_F_CTL, index) != index) return ERR_INPUT;
+    if (record_has(leaf, RECORD_F_DEC) && !slice_is(record_text(leaf, RECORD_F_DEC), "allow")) return ERR_INPUT;
+    return record_int(leaf, RECORD_F_ENG, POLICY_ENGINE_VERSION) > POLICY_ENGINE_VERSION ? ERR_VERSION : ERR_OK;
 }
 
 static enum err bucket_row_take(struct policy_state *s, size_t *row) {
@@ -280,6 +305,8 @@ static enum err bucket_del(struct policy_state *s, const uint8_t id[ID_BYTES], s
     if (dry) return ERR_OK;
     if (b->name[0] != 0) (void)map_del(s->bucket_by_name, slice_str(b->name));
     (void)map_del(s->bucket_by_id, slice_of(id, ID_BYTES));
+    for (int k = 0; k < POLICY_DOC__COUNT; k++) s->doc_bytes -= b->text[k].n;
+    policy_bucket_docs_done(b);
     *b = (struct policy_bucket){0};
     ASSERT(s->bucket_count > 0);
     s->bucket_count--;
@@ -296,7 +323,7 @@ static enum err bucket_account(const struct policy_state *s, const struct record
     if (record_has(leaf, RECORD_F_ACCOUNT)) {
         *account = record_text(leaf, RECORD_F_ACCOUNT);
     } else if (record_has(leaf, RECORD_F_WHO)) {
-        TRY(opened(leaf, opening, RECORD_F_WHO, &text, &erased));
+        TRY(policy_opened(leaf, opening, RECORD_F_WHO, &text, &erased));
         if (!erased && policy_who_parse(POLICY_AUTH_HDR, text, &who) == ERR_OK) *account = who.account;
     }
     return policy_account_ok(*account) ? ERR_OK : ERR_INPUT;
@@ -308,19 +335,16 @@ static enum err apply_bkt(struct policy_state *s, uint64_t index, const struct r
     bool erased = false;
     uint64_t on = record_int(leaf, RECORD_F_ON, 2);
     if (on > 1) return ERR_INPUT;
-    /* The leaf is the request's own record too: decided under exactly the log before it (rule 14), and allowed. */
-    if (record_int(leaf, RECORD_F_CTL, index) != index) return ERR_INPUT;
-    if (record_has(leaf, RECORD_F_DEC) && !slice_is(record_text(leaf, RECORD_F_DEC), "allow")) return ERR_INPUT;
-    if (record_int(leaf, RECORD_F_ENG, POLICY_ENGINE_VERSION) > POLICY_ENGINE_VERSION) return ERR_VERSION;
-    if (record_has(leaf, RECORD_F_NAME)) TRY(opened(leaf, opening, RECORD_F_NAME, &name, &erased));
+    TRY(policy_own_record(leaf, index));
+    if (record_has(leaf, RECORD_F_NAME)) TRY(policy_opened(leaf, opening, RECORD_F_NAME, &name, &erased));
     if (!erased && (name.n > 0 || on == 1) && !name_ok(name)) return ERR_INPUT;
     const uint8_t *id = leaf->f[RECORD_F_BKT].bytes;
     if (on == 1) {
         struct policy_bucket b = {.created_ms = record_int(leaf, RECORD_F_T, 0), .index = index, .present = true};
         TRY(bucket_account(s, leaf, opening, &account));
         memcpy(b.id, id, ID_BYTES);
-        copy_text(b.account, account);
-        if (!erased) copy_text(b.name, name);
+        policy_copy_text(b.account, account);
+        if (!erased) policy_copy_text(b.name, name);
         TRY(bucket_add(s, &b, dry));
     } else {
         TRY(bucket_del(s, id, name, dry));
@@ -336,7 +360,7 @@ static enum err apply_rdr(struct policy_state *s, uint64_t index, const struct r
     bool erased, under_genesis;
     uint64_t on = record_int(leaf, RECORD_F_ON, 2);
     if (on > 1) return ERR_INPUT;
-    TRY(opened(leaf, opening, RECORD_F_RDR, &capability, &erased));
+    TRY(policy_opened(leaf, opening, RECORD_F_RDR, &capability, &erased));
     if (!erased && (capability.n == 0 || capability.n > POLICY_CAPABILITY_BYTES_MAX)) return ERR_INPUT;
     TRY(check_author(s, leaf, opening, &under_genesis));
     if (!erased) {
@@ -363,6 +387,8 @@ static enum err fold(struct policy_state *s, uint64_t index, const struct record
     case RECORD_K_GENESIS: TRY(apply_genesis(s, index, leaf, opening, dry)); break;
     case RECORD_K_KEY: TRY(apply_key(s, index, leaf, opening, dry)); break;
     case RECORD_K_BKT: TRY(apply_bkt(s, index, leaf, opening, dry)); break;
+    case RECORD_K_CFG: TRY(policy_apply_cfg(s, index, leaf, opening, dry)); break;
+    case RECORD_K_IAM: TRY(policy_apply_iam(s, index, leaf, opening, dry)); break;
     case RECORD_K_RDR: TRY(apply_rdr(s, index, leaf, opening, dry)); break;
     default: return ERR_INPUT;
     }

@@ -14,11 +14,11 @@ static const struct {
 #define S3_OP(level, method, sub, name, action, kind, answer) {#name, sizeof #name - 1},
 #include "s3/s3_op.def"
 #undef S3_OP
-#define POLICY_ACT(name, level, who) {#name, sizeof #name - 1},
+#define POLICY_ACT(name, level, who, action) {#name, sizeof #name - 1},
 #include "policy/policy_act.def"
 #undef POLICY_ACT
 };
-static const char *const auths[POLICY_AUTH__COUNT] = {"hdr", "qry", "anon", "stmt", "auto"};
+static const char *const auths[POLICY_AUTH__COUNT] = {"hdr", "qry", "form", "anon", "stmt", "auto"};
 static const char *const bodies[POLICY_BODY__COUNT] = {"none", "sha256", "uns", "unst", "chunk"};
 static const struct {
     const char *text, *s3;
@@ -27,6 +27,23 @@ static const struct {
 #include "policy/policy_reason.def"
 #undef REASON
 };
+
+static const struct {
+    enum policy_act put, del;
+} docs[POLICY_DOC__COUNT] = {
+#define POLICY_DOC(NAME, put, del, fold) {POLICY_ACT_##put, POLICY_ACT_##del},
+#include "policy/policy_doc.def"
+#undef POLICY_DOC
+};
+
+enum policy_doc_kind policy_doc_of_act(enum policy_act a, bool *on) {
+    *on = false;
+    for (int k = 0; k < POLICY_DOC__COUNT && a != POLICY_ACT_NONE; k++) {
+        *on = docs[k].put == a;
+        if (*on || docs[k].del == a) return (enum policy_doc_kind)k;
+    }
+    return POLICY_DOC__COUNT;
+}
 
 enum policy_act policy_act_of(struct slice text) {
     for (int i = 1; i < POLICY_ACT__COUNT; i++) {
@@ -81,7 +98,7 @@ const char *policy_reason_s3(enum policy_reason r) {
 /* who ------------------------------------------------------------------------------------------------------------------ */
 
 /* IAM's alphabet of user names. */
-static bool user_ok(struct slice user) {
+bool policy_user_ok(struct slice user) {
     if (user.n == 0 || user.n > POLICY_USER_CHARS_MAX) return false;
     for (size_t i = 0; i < user.n; i++) {
         uint8_t c = user.p[i];
@@ -91,11 +108,20 @@ static bool user_ok(struct slice user) {
     return true;
 }
 
+/* "/" or "/a/b/": of what can be seen in ASCII. */
+bool policy_user_path_ok(struct slice path) {
+    if (path.n == 0 || path.n > POLICY_PATH_CHARS_MAX || path.p[0] != '/' || path.p[path.n - 1] != '/') return false;
+    for (size_t i = 0; i < path.n; i++) {
+        if (path.p[i] < 0x21 || path.p[i] > 0x7e || path.p[i] == '*' || path.p[i] == '?') return false;
+    }
+    return true;
+}
+
 static enum err key_who_parse(struct slice text, struct policy_who *out) {
     struct policy_who w = {0};
     struct slice rest = slice_cut(text, ':', &w.account);
     w.access_key = slice_cut(rest, ':', &w.user);
-    if (!policy_account_ok(w.account) || !user_ok(w.user) || !policy_access_key_ok(w.access_key)) return ERR_INPUT;
+    if (!policy_account_ok(w.account) || !policy_user_ok(w.user) || !policy_access_key_ok(w.access_key)) return ERR_INPUT;
     *out = w;
     return ERR_OK;
 }
@@ -104,7 +130,8 @@ enum err policy_who_parse(enum policy_auth auth, struct slice text, struct polic
     *out = (struct policy_who){0};
     switch (auth) {
     case POLICY_AUTH_HDR:
-    case POLICY_AUTH_QRY: return key_who_parse(text, out);
+    case POLICY_AUTH_QRY:
+    case POLICY_AUTH_FORM: return key_who_parse(text, out);
     case POLICY_AUTH_ANON: return slice_is(text, "anon") ? ERR_OK : ERR_INPUT;
     case POLICY_AUTH_AUTO: return slice_is(text, "auto") ? ERR_OK : ERR_INPUT;
     case POLICY_AUTH_STMT:
@@ -120,6 +147,7 @@ void policy_who_put(struct buf *out, enum policy_auth auth, const struct policy_
     switch (auth) {
     case POLICY_AUTH_HDR:
     case POLICY_AUTH_QRY:
+    case POLICY_AUTH_FORM:
         buf_put_slice(out, w->account);
         buf_put_u8(out, ':');
         buf_put_slice(out, w->user);
