@@ -6,14 +6,14 @@
  */
 #include "s3/s3_inner.h"
 
-static struct slice value_of(const struct s3_param *p, size_t n, const char *name)
+struct slice s3_param_value(const struct s3_param *p, size_t n, const char *name)
 {
     const struct s3_param *x = s3_param_find(p, n, name);
     if (!x) return slice_of(NULL, 0);
     return x->value.p ? x->value : slice_of("", 0);
 }
 
-static enum s3_error bad_argument(struct s3_fault *f, const char *name, struct slice value, const char *why)
+enum s3_error s3_bad_argument(struct s3_fault *f, const char *name, struct slice value, const char *why)
 {
     s3_fault_add(f, "ArgumentName", slice_str(name));
     s3_fault_add(f, "ArgumentValue", value);
@@ -22,47 +22,47 @@ static enum s3_error bad_argument(struct s3_fault *f, const char *name, struct s
 
 enum s3_error s3_list_args(const struct s3_param *p, size_t n, struct s3_list_args *out, struct s3_fault *f)
 {
-    struct slice type = value_of(p, n, "list-type"), max = value_of(p, n, "max-keys");
-    struct slice encoding = value_of(p, n, "encoding-type"), owner = value_of(p, n, "fetch-owner");
+    struct slice type = s3_param_value(p, n, "list-type"), max = s3_param_value(p, n, "max-keys");
+    struct slice encoding = s3_param_value(p, n, "encoding-type"), owner = s3_param_value(p, n, "fetch-owner");
     uint64_t count = S3_LIST_KEYS_MAX;
     *out = (struct s3_list_args){.v2 = type.p != NULL};
-    if (type.p && !slice_is(type, "2")) return bad_argument(f, "list-type", type, "list-type must be 2");
+    if (type.p && !slice_is(type, "2")) return s3_bad_argument(f, "list-type", type, "list-type must be 2");
     if (max.n && slice_u64(max, INT32_MAX, &count) != ERR_OK)
-        return bad_argument(f, "max-keys", max, "max-keys must be an integer between 0 and 2147483647");
+        return s3_bad_argument(f, "max-keys", max, "max-keys must be an integer between 0 and 2147483647");
     out->max_keys = (uint32_t)MIN(count, (uint64_t)S3_LIST_KEYS_MAX);
     if (encoding.n && !slice_is(encoding, "url"))
-        return bad_argument(f, "encoding-type", encoding, "Invalid Encoding Method specified in Request");
+        return s3_bad_argument(f, "encoding-type", encoding, "Invalid Encoding Method specified in Request");
     out->url = encoding.n > 0;
     out->fetch_owner = !out->v2 || slice_is(owner, "true");
-    out->prefix = value_of(p, n, "prefix");
-    out->delimiter = value_of(p, n, "delimiter");
+    out->prefix = s3_param_value(p, n, "prefix");
+    out->delimiter = s3_param_value(p, n, "delimiter");
     if (out->prefix.n > S3_KEY_BYTES_MAX || out->delimiter.n > S3_KEY_BYTES_MAX)
         return s3_fault_set(f, S3E_KeyTooLongError, NULL);
     if (!out->v2) {
-        out->marker = value_of(p, n, "marker");
+        out->marker = s3_param_value(p, n, "marker");
         return out->marker.n > S3_KEY_BYTES_MAX ? s3_fault_set(f, S3E_KeyTooLongError, NULL) : S3E_NONE;
     }
-    out->start_after = value_of(p, n, "start-after");
-    out->token = value_of(p, n, "continuation-token");
+    out->start_after = s3_param_value(p, n, "start-after");
+    out->token = s3_param_value(p, n, "continuation-token");
     out->has_start_after = out->start_after.p != NULL;
     out->has_token = out->token.p != NULL;
     if (out->start_after.n > S3_KEY_BYTES_MAX) return s3_fault_set(f, S3E_KeyTooLongError, NULL);
     if (out->token.n > 2 * S3_TOKEN_CHARS_MAX)
-        return bad_argument(f, "continuation-token", SLICE_LIT(""), "The continuation token provided is incorrect");
+        return s3_bad_argument(f, "continuation-token", SLICE_LIT(""), "The continuation token provided is incorrect");
     return S3E_NONE;
 }
 
 enum s3_error s3_buckets_args(const struct s3_param *p, size_t n, struct s3_buckets_args *out, struct s3_fault *f)
 {
-    struct slice max = value_of(p, n, "max-buckets");
+    struct slice max = s3_param_value(p, n, "max-buckets");
     uint64_t count = S3_BUCKETS_PAGE_MAX;
-    *out = (struct s3_buckets_args){.prefix = value_of(p, n, "prefix"), .token = value_of(p, n, "continuation-token"),
-                                    .region = value_of(p, n, "bucket-region")};
+    *out = (struct s3_buckets_args){.prefix = s3_param_value(p, n, "prefix"), .token = s3_param_value(p, n, "continuation-token"),
+                                    .region = s3_param_value(p, n, "bucket-region")};
     out->paged = max.p || out->prefix.p || out->token.p || out->region.p;
     if (max.p && (slice_u64(max, S3_BUCKETS_PAGE_MAX, &count) != ERR_OK || count == 0))
-        return bad_argument(f, "max-buckets", max, "max-buckets must be an integer between 1 and 10000");
+        return s3_bad_argument(f, "max-buckets", max, "max-buckets must be an integer between 1 and 10000");
     if (out->token.n > 2 * S3_TOKEN_CHARS_MAX)
-        return bad_argument(f, "continuation-token", SLICE_LIT(""), "The continuation token provided is incorrect");
+        return s3_bad_argument(f, "continuation-token", SLICE_LIT(""), "The continuation token provided is incorrect");
     out->max_buckets = (uint32_t)count;
     return S3E_NONE;
 }

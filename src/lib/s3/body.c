@@ -92,7 +92,8 @@ enum s3_error s3_body_read(const struct s3_header *h, size_t n, enum s3_payload 
             return bad_request(f, "Checksum algorithm provided is unsupported, or contradicts the checksum sent");
         out->sum = sum;
     }
-    if (out->sum == S3_SUM_NONE) out->sum = S3_SUM_CRC64NVME;
+    out->sum_named = out->sum != S3_SUM_NONE;
+    if (!out->sum_named) out->sum = S3_SUM_CRC64NVME;
     return S3E_NONE;
 }
 

@@ -20,6 +20,7 @@
 #endif
 
 #define POLY32 0xEDB88320u
+#define POLY32C 0x82F63B78u
 #define POLY64 0x9A6C9329AC4BC9B5ull
 
 static uint32_t table32[8][256];
@@ -160,4 +161,37 @@ uint32_t s3_crc32(uint32_t crc, const void *data, size_t n)
     }
 #endif
     return ~run32(crc, p, n);
+}
+
+/* The product of two polynomials mod P, all three reflected: the top bit is x^0. After zlib's idea of combining CRCs. */
+static uint64_t multiply(uint64_t a, uint64_t b, uint64_t top, uint64_t poly)
+{
+    uint64_t product = 0;
+    for (uint64_t m = top; m; m >>= 1) {
+        if (a & m) product ^= b;
+        b = b & 1 ? b >> 1 ^ poly : b >> 1;
+    }
+    return product;
+}
+
+/* What the CRC of a becomes when b_size bytes follow: times x^(8 * b_size). The inversions of begin and end cancel out. */
+static uint64_t combine(uint64_t a, uint64_t b, uint64_t b_size, uint64_t top, uint64_t poly)
+{
+    uint64_t power = top >> 8, shift = top;        /* x^8, and one */
+    for (; b_size; b_size >>= 1) {
+        if (b_size & 1) shift = multiply(power, shift, top, poly);
+        power = multiply(power, power, top, poly);
+    }
+    return multiply(shift, a, top, poly) ^ b;
+}
+
+void s3_sum_combine(enum s3_sum s, uint8_t a[S3_SUM_BYTES_MAX], const uint8_t b[S3_SUM_BYTES_MAX], uint64_t b_size)
+{
+    ASSERT(s == S3_SUM_CRC32 || s == S3_SUM_CRC32C || s == S3_SUM_CRC64NVME);
+    if (s == S3_SUM_CRC64NVME) {
+        put_be64(a, combine(get_be64(a), get_be64(b), b_size, 1ull << 63, POLY64));
+        return;
+    }
+    uint64_t poly = s == S3_SUM_CRC32 ? POLY32 : POLY32C;
+    put_be32(a, (uint32_t)combine(get_be32(a), get_be32(b), b_size, 1ull << 31, poly));
 }

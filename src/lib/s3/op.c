@@ -64,6 +64,11 @@ enum s3_error s3_op_resolve(struct slice method, const struct s3_name *name, con
 {
     enum level level = name->bucket.n == 0 ? SERVICE : name->key.n == 0 ? BUCKET : OBJECT;
     *out = S3_OP_NONE;
+    if (slice_is(method, "OPTIONS")) {             /* a preflight asks about another request: that one's parameters stand here */
+        if (level == SERVICE) return s3_fault_set(f, S3E_MethodNotAllowed, NULL);
+        *out = level == BUCKET ? S3_OP_BucketPreflight : S3_OP_ObjectPreflight;
+        return S3E_NONE;
+    }
     if (level == OBJECT && slice_is(method, "GET") &&
         (s3_param_find(p, param_count, "uploads") || s3_param_find(p, param_count, "versions")))
         return s3_fault_set(f, S3E_InvalidRequest, "A key cannot be combined with uploads or versions");
@@ -78,14 +83,22 @@ enum s3_error s3_op_resolve(struct slice method, const struct s3_name *name, con
         if (rows[op].sub[0] == 0 && is_foreign_sub(level, p, param_count)) continue;
         if (!selected(rows[op].sub, p, param_count, h, header_count)) continue;
         *out = (enum s3_op)op;
-        /* versionId=null of a bucket that was never versioned is the object itself. */
-        const struct s3_param *version = s3_param_find(p, param_count, "versionId");
-        if (version && slice_is(version->value, "null")) {
-            if (op == S3_OP_GetObjectVersion) *out = S3_OP_GetObject;
-            if (op == S3_OP_HeadObjectVersion) *out = S3_OP_HeadObject;
-            if (op == S3_OP_DeleteObjectVersion) *out = S3_OP_DeleteObject;
-        }
         return S3E_NONE;
     }
     return s3_fault_set(f, S3E_MethodNotAllowed, NULL);
+}
+
+enum s3_control s3_control_of(struct slice method, struct slice path, const struct s3_header *h, size_t n, struct slice *bucket)
+{
+    static const char tags[] = "/v20180820/tags/", arn[] = "arn:aws:s3:::";
+    struct slice root = SLICE_LIT("/v20180820/"), rest;
+    *bucket = slice_of(NULL, 0);
+    if (!slice_starts(path, root) || !s3_header_find(h, n, "x-amz-account-id")) return S3_CONTROL_NO;
+    if (!slice_is(method, "GET") || path.n > S3_CONTROL_PATH_BYTES_MAX || !slice_starts(path, slice_str(tags))) return S3_CONTROL_OTHER;
+    rest = slice_of(path.p + sizeof tags - 1, path.n - (sizeof tags - 1));
+    if (!slice_starts(rest, slice_str(arn))) return S3_CONTROL_OTHER;
+    rest = slice_of(rest.p + sizeof arn - 1, rest.n - (sizeof arn - 1));
+    if (s3_bucket_name_check(rest) != S3E_NONE) return S3_CONTROL_OTHER;
+    *bucket = rest;
+    return S3_CONTROL_TAGS;
 }

@@ -131,7 +131,8 @@ struct s3_auth {
     uint64_t expires_s;                            /* query auth */
 };
 /* Front: finds out how the request is authenticated and reads it: the Authorization header or the X-Amz-* query. Checks the
- * grammar (A01-A11, A17, A23, P03, P05-P07, P11), that host, the date and x-amz-content-sha256 are signed in header auth,
+ * grammar (A01-A11, A17, A23, P03, P05-P07, P11), that host, the date and (but for services iam and sts, which do without it)
+ * x-amz-content-sha256 are signed in header auth,
  * and that every x-amz-* header is signed (A21). Does not check the scope's region, the time or the signature. */
 MUST_USE enum s3_error s3_auth_front(const struct s3_target *t, const struct s3_header *h, size_t n, struct s3_auth *out,
                                      struct s3_fault *f);
@@ -239,6 +240,11 @@ MUST_USE enum s3_error s3_op_resolve(struct slice method, const struct s3_name *
                                      size_t param_count, const struct s3_header *h, size_t header_count, enum s3_op *out,
                                      struct s3_fault *f);
 
+enum s3_control { S3_CONTROL_NO, S3_CONTROL_TAGS, S3_CONTROL_OTHER };
+/* S3 Control: a path below /v20180820/ with x-amz-account-id. The caller asks before s3_op_resolve: TAGS is ListTagsForResource of
+ * *bucket (GET /v20180820/tags/arn:aws:s3:::bucket, path decoded); OTHER is NotImplemented; NO is a request like any other. */
+enum s3_control s3_control_of(struct slice method, struct slice path, const struct s3_header *h, size_t n, struct slice *bucket);
+
 /* parameters of operations: args.c -------------------------------------------------------------------------------------------- */
 
 struct s3_list_args {
@@ -282,7 +288,7 @@ enum s3_sum_type { S3_SUM_FULL = 0, S3_SUM_COMPOSITE = 1 };
 #define S3_SUM_BIT(s) (1u << (s))
 size_t s3_sum_bytes(enum s3_sum s);                /* 4 for CRC32 */
 const char *s3_sum_name(enum s3_sum s);            /* "CRC32" */
-const char *s3_sum_header(enum s3_sum s);          /* "x-amz-checksum-crc32"; "Content-MD5" for MD5 */
+const char *s3_sum_header(enum s3_sum s);          /* "x-amz-checksum-crc32" */
 const char *s3_sum_element(enum s3_sum s);         /* "ChecksumCRC32" */
 enum s3_sum s3_sum_of_name(struct slice name);     /* any case; S3_SUM_NONE when unknown */
 enum s3_sum s3_sum_of_header(struct slice name);   /* x-amz-checksum-*, any case */
@@ -292,6 +298,8 @@ MUST_USE bool s3_sum_type_of_name(struct slice name, enum s3_sum_type *out);
 /* What an upload in parts may ask for: CRC64NVME is FULL only, SHA*, MD5 and XXHASH* COMPOSITE only, CRC32 and CRC32C either.
  * type NULL: the default of the algorithm. D08, D09, D10: InvalidRequest. */
 MUST_USE enum s3_error s3_sum_type_check(enum s3_sum s, const enum s3_sum_type *asked, enum s3_sum_type *out, struct s3_fault *f);
+/* x-amz-checksum-algorithm and x-amz-checksum-type of CreateMultipartUpload: *sum NONE when none is named. Errors as above. */
+MUST_USE enum s3_error s3_sum_of_upload(const struct s3_header *h, size_t n, enum s3_sum *sum, enum s3_sum_type *type, struct s3_fault *f);
 /* The checksum of a||b from those of a and b and b's length (CRC32, CRC32C, CRC64NVME). Values big-endian as everywhere here. */
 void s3_sum_combine(enum s3_sum s, uint8_t a[S3_SUM_BYTES_MAX], const uint8_t b[S3_SUM_BYTES_MAX], uint64_t b_size);
 /* Any subset in one pass. */
@@ -324,6 +332,7 @@ struct s3_body {
     bool md5_given;
     uint8_t md5[16];
     enum s3_sum sum;                               /* the object's checksum; CRC64NVME when the client named none */
+    bool sum_named;                                /* it named one, by value, trailer or x-amz-checksum-algorithm */
     bool sum_given, sum_in_trailer;                /* its value stands in a header, will stand in the trailer */
     uint8_t sum_value[S3_SUM_BYTES_MAX];
 };
@@ -423,6 +432,7 @@ struct s3_list_row {
     struct slice key, etag;                        /* etag without quotes */
     uint64_t size, mtime_ms;
     enum s3_sum sum;                               /* NONE: no <ChecksumAlgorithm> */
+    enum s3_sum_type sum_type;
     struct slice owner;                            /* v1, or v2 with fetch-owner; empty: none */
 };
 /* ListBucketResult v1 and v2, row by row: begin, rows and prefixes in any order, end. `next`: v2 the continuation token; v1
@@ -445,7 +455,13 @@ void s3_delete_end(struct buf *out);
 
 /* XML in: xml_in.c ------------------------------------------------------------------------------------------------------------------ */
 
-enum s3_xml_kind { S3_XML_CREATE_BUCKET, S3_XML_DELETE };
+/* The ends of those behind DELETE are in s3_config.h. */
+enum s3_xml_kind {
+    S3_XML_CREATE_BUCKET, S3_XML_DELETE, S3_XML_TAGGING, S3_XML_VERSIONING, S3_XML_COMPLETE, S3_XML_CORS, S3_XML_LIFECYCLE,
+    S3_XML_BLOCK, S3_XML_OWNERSHIP, S3_XML_ACL, S3_XML__COUNT
+};
+/* How long a document of the kind may be. */
+size_t s3_xml_size_max(enum s3_xml_kind kind);
 struct s3_delete_key {
     struct slice key, version_id, etag;            /* p NULL: absent */
 };
@@ -455,8 +471,8 @@ struct s3_delete_list {
     struct s3_delete_key *keys;                    /* owned by the reader */
 };
 struct s3_xml;
-/* A push reader of one document. No DTD, no entities but the five, XML_DEPTH_MAX deep, S3_CONTROL_BODY_BYTES_MAX
- * (S3_DELETE_BODY_BYTES_MAX) long, unknown elements refused. NULL: out of memory. */
+/* A push reader of one document. No DTD, no entities but the five, XML_DEPTH_MAX deep, s3_xml_size_max() long, S3_XML_NODES_MAX
+ * elements, unknown elements refused. NULL: out of memory. */
 struct s3_xml *s3_xml_new(enum s3_xml_kind kind);
 void s3_xml_free(struct s3_xml *x);
 /* S3E_NONE or MalformedXML (sticky). Feed in pieces of any size. */

@@ -1,43 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Reads the small XML documents of control requests, strictly, a piece at a time.
+ * Reads the XML documents of control requests, strictly, a piece at a time, into a small tree.
  * Role: the gate, on bodies whose digest it has checked or will check.
- * Trusts: expat for XML itself. Distrusts: the document: no DTD, no entities but XML's five, bounded depth, size and count.
- * Spec: S3 API reference (CreateBucket, DeleteObjects); XML 1.0.
+ * Trusts: expat for XML itself. Distrusts: the document: no DTD, no entities but XML's five, bounded depth, size and count, no element
+ *         that its kind does not have there, none twice that may stand once.
+ * Spec: S3 API reference (request syntax of each operation); XML 1.0.
  */
-#include "s3/s3.h"
+#include "s3/s3_inner.h"
 
 #include <expat.h>
 #include <stdlib.h>
 
 #define S3_XML_MAGIC 0x53335831u
 
-enum node { N_NONE, N_ROOT, N_LOCATION, N_QUIET, N_OBJECT, N_KEY, N_VERSION, N_ETAG, N_UNKEPT };
+enum { TEXT = 1, MANY = 2, UNKEPT = 4 };           /* UNKEPT: known to S3, not to us: NotImplemented */
 
 static const struct {
-    enum s3_xml_kind kind;
-    enum node parent;
+    uint8_t kind, parent;
     const char *name;
-    enum node node;
-    bool text;
+    uint8_t node, flags;
 } grammar[] = {
-    {S3_XML_CREATE_BUCKET, N_NONE, "CreateBucketConfiguration", N_ROOT, false},
-    {S3_XML_CREATE_BUCKET, N_ROOT, "LocationConstraint", N_LOCATION, true},
-    {S3_XML_DELETE, N_NONE, "Delete", N_ROOT, false},
-    {S3_XML_DELETE, N_ROOT, "Quiet", N_QUIET, true},
-    {S3_XML_DELETE, N_ROOT, "Object", N_OBJECT, false},
-    {S3_XML_DELETE, N_OBJECT, "Key", N_KEY, true},
-    {S3_XML_DELETE, N_OBJECT, "VersionId", N_VERSION, true},
-    {S3_XML_DELETE, N_OBJECT, "ETag", N_ETAG, true},
-    {S3_XML_DELETE, N_OBJECT, "LastModifiedTime", N_UNKEPT, true},
-    {S3_XML_DELETE, N_OBJECT, "Size", N_UNKEPT, true},
-};
-
-struct span {
-    size_t at, n;
-    bool set;
-};
-struct item {
-    struct span key, version_id, etag;
+#define ROW(kind, parent, name, node, flags) {S3_XML_##kind, N_##parent, name, N_##node, flags},
+#include "s3/s3_xml.def"
+#undef ROW
 };
 
 struct s3_xml {
@@ -45,18 +29,25 @@ struct s3_xml {
     enum s3_xml_kind kind;
     XML_Parser parser;
     enum s3_error error;
-    size_t size, size_max, depth;
+    size_t size, depth;
     struct {
-        enum node node;
+        uint32_t index;
         bool text;
+        uint64_t seen, sums_seen;                  /* children that may stand once: bits of enum s3_node, of enum s3_sum */
     } stack[XML_DEPTH_MAX];
     struct buf text;                               /* all texts that count, one after the other */
-    size_t text_start;
-    struct span location, quiet;
-    size_t count;
-    struct item *items;
-    struct s3_delete_key *keys;
+    size_t count, cap;
+    struct s3_xml_node *nodes;
+    bool root_seen;
+    void *result;                                  /* what an end function hands out */
 };
+_Static_assert(N__COUNT <= 64, "seen holds a bit for each node");
+
+size_t s3_xml_size_max(enum s3_xml_kind kind)
+{
+    if (kind == S3_XML_DELETE) return S3_DELETE_BODY_BYTES_MAX;
+    return kind == S3_XML_COMPLETE ? S3_COMPLETE_BODY_BYTES_MAX : S3_CONTROL_BODY_BYTES_MAX;
+}
 
 static void stop(struct s3_xml *x, enum s3_error e)
 {
@@ -72,49 +63,64 @@ static void XMLCALL on_doctype(void *user, const XML_Char *name, const XML_Char 
     refuse(user);                                  /* X02, X03: without a DTD there is nothing to expand or fetch */
 }
 
+static bool grow(struct s3_xml *x)
+{
+    if (x->count < x->cap) return true;
+    if (x->cap == S3_XML_NODES_MAX) return false;
+    size_t cap = x->cap ? MIN(x->cap * 2, (size_t)S3_XML_NODES_MAX) : 32;
+    struct s3_xml_node *nodes = realloc(x->nodes, cap * sizeof *nodes);
+    if (!nodes) return false;
+    x->nodes = nodes;
+    x->cap = cap;
+    return true;
+}
+
+/* Whether `parent` may have another such child; remembers it. */
+static bool may_stand(struct s3_xml *x, enum s3_node node, enum s3_sum sum, unsigned flags)
+{
+    if (x->depth == 0) return !x->root_seen && (x->root_seen = true);
+    uint64_t *seen = node == N_SUM ? &x->stack[x->depth - 1].sums_seen : &x->stack[x->depth - 1].seen;
+    uint64_t bit = 1ull << (node == N_SUM ? (unsigned)sum : (unsigned)node);
+    if (!(flags & MANY) && *seen & bit) return false;             /* said twice: which one counts would be a guess */
+    *seen |= bit;
+    return true;
+}
+
+static void enter(struct s3_xml *x, enum s3_node node, enum s3_sum sum, unsigned flags)
+{
+    if (flags & UNKEPT) {                          /* a condition that would not be looked at must not delete */
+        stop(x, S3E_NotImplemented);
+        return;
+    }
+    if (x->depth == XML_DEPTH_MAX || !may_stand(x, node, sum, flags) || !grow(x)) {
+        refuse(x);
+        return;
+    }
+    x->nodes[x->count] = (struct s3_xml_node){.node = (uint8_t)node, .sum = (uint8_t)sum, .at = (uint32_t)x->text.n};
+    x->stack[x->depth].index = (uint32_t)x->count++;
+    x->stack[x->depth].seen = x->stack[x->depth].sums_seen = 0;
+    x->stack[x->depth++].text = flags & TEXT;
+}
+
 static void XMLCALL on_start(void *user, const XML_Char *name, const XML_Char **attributes)
 {
     struct s3_xml *x = user;
-    enum node parent = x->depth ? x->stack[x->depth - 1].node : N_NONE;
+    enum s3_node parent = x->depth ? x->nodes[x->stack[x->depth - 1].index].node : N_NONE;
     const char *colon = strrchr(name, ':');
     (void)attributes;                              /* xmlns and such carry nothing */
     if (x->error != S3E_NONE) return;
+    if (colon) name = colon + 1;
     for (size_t i = 0; i < ARRAY_LEN(grammar); i++) {
-        if (grammar[i].kind != x->kind || grammar[i].parent != parent) continue;
-        if (strcmp(grammar[i].name, colon ? colon + 1 : name) != 0) continue;
-        if (x->depth == XML_DEPTH_MAX) break;
-        if (grammar[i].node == N_UNKEPT) {         /* a condition that would not be looked at must not delete */
-            stop(x, S3E_NotImplemented);
-            return;
-        }
-        x->stack[x->depth].node = grammar[i].node;
-        x->stack[x->depth++].text = grammar[i].text;
-        x->text_start = x->text.n;
-        if (grammar[i].node == N_OBJECT) {
-            if (x->count == S3_DELETE_KEYS_MAX) break;            /* X01 */
-            x->items[x->count] = (struct item){0};
-        }
+        if (grammar[i].kind != x->kind || grammar[i].parent != parent || strcmp(grammar[i].name, name) != 0) continue;
+        enter(x, grammar[i].node, S3_SUM_NONE, grammar[i].flags);
+        return;
+    }
+    for (unsigned i = S3_SUM_MD5; i < S3_SUM__COUNT && x->kind == S3_XML_COMPLETE && parent == N_PART; i++) {
+        if (strcmp(s3_sum_element((enum s3_sum)i), name) != 0) continue;
+        enter(x, N_SUM, (enum s3_sum)i, TEXT);
         return;
     }
     refuse(x);
-}
-
-/* Where an element's text goes; NULL: nowhere. */
-static struct span *home_of(struct s3_xml *x, enum node node)
-{
-    struct item *item = x->items ? &x->items[MIN(x->count, (size_t)S3_DELETE_KEYS_MAX - 1)] : NULL;
-    switch (node) {
-    case N_LOCATION: return &x->location;
-    case N_QUIET: return &x->quiet;
-    case N_KEY: return &item->key;
-    case N_VERSION: return &item->version_id;
-    case N_ETAG: return &item->etag;
-    case N_NONE:
-    case N_ROOT:
-    case N_OBJECT:
-    case N_UNKEPT: break;
-    }
-    return NULL;
 }
 
 static void XMLCALL on_end(void *user, const XML_Char *name)
@@ -123,22 +129,9 @@ static void XMLCALL on_end(void *user, const XML_Char *name)
     (void)name;
     if (x->error != S3E_NONE) return;
     ASSERT(x->depth > 0);
-    enum node node = x->stack[--x->depth].node;
-    struct span *home = home_of(x, node);
-    if (home) {
-        if (home->set) {                           /* said twice: which one counts would be a guess */
-            refuse(x);
-            return;
-        }
-        *home = (struct span){x->text_start, x->text.n - x->text_start, true};
-    }
-    if (node == N_OBJECT) {
-        if (!x->items[x->count].key.set || x->items[x->count].key.n == 0) {
-            refuse(x);
-            return;
-        }
-        x->count++;
-    }
+    struct s3_xml_node *node = &x->nodes[x->stack[--x->depth].index];
+    node->end = (uint32_t)x->count;
+    node->n = (uint32_t)(x->text.n - node->at);
 }
 
 static void XMLCALL on_text(void *user, const XML_Char *text, int n)
@@ -151,7 +144,7 @@ static void XMLCALL on_text(void *user, const XML_Char *text, int n)
         return;
     }
     for (int i = 0; i < n; i++) {
-        if (strchr(" \t\r\n", text[i]) && text[i]) continue;
+        if (text[i] && strchr(" \t\r\n", text[i])) continue;
         refuse(x);
         return;
     }
@@ -160,18 +153,14 @@ static void XMLCALL on_text(void *user, const XML_Char *text, int n)
 struct s3_xml *s3_xml_new(enum s3_xml_kind kind)
 {
     struct s3_xml *x = calloc(1, sizeof *x);
+    ASSERT(kind < S3_XML__COUNT);
     if (!x) return NULL;
     x->magic = S3_XML_MAGIC;
     x->kind = kind;
-    x->size_max = kind == S3_XML_DELETE ? S3_DELETE_BODY_BYTES_MAX : S3_CONTROL_BODY_BYTES_MAX;
-    buf_init(&x->text, x->size_max);
+    buf_init(&x->text, s3_xml_size_max(kind));
     /* The encoding is stated by us: a declaration in the document cannot make two readers see two texts. */
     x->parser = XML_ParserCreate("UTF-8");
-    if (kind == S3_XML_DELETE) {
-        x->items = calloc(S3_DELETE_KEYS_MAX, sizeof *x->items);
-        x->keys = calloc(S3_DELETE_KEYS_MAX, sizeof *x->keys);
-    }
-    if (!x->parser || (kind == S3_XML_DELETE && (!x->items || !x->keys))) {
+    if (!x->parser) {
         s3_xml_free(x);
         return NULL;
     }
@@ -188,8 +177,8 @@ void s3_xml_free(struct s3_xml *x)
     ASSERT(x->magic == S3_XML_MAGIC);
     if (x->parser) XML_ParserFree(x->parser);
     buf_done(&x->text);
-    free(x->items);
-    free(x->keys);
+    free(x->nodes);
+    free(x->result);
     free(x);
 }
 
@@ -197,49 +186,66 @@ enum s3_error s3_xml_feed(struct s3_xml *x, struct slice piece)
 {
     ASSERT(x->magic == S3_XML_MAGIC);
     if (x->error != S3E_NONE || piece.n == 0) return x->error;
-    if (piece.n > x->size_max - x->size) return x->error = S3E_MalformedXML;
+    if (piece.n > s3_xml_size_max(x->kind) - x->size) return x->error = S3E_MalformedXML;
     x->size += piece.n;
-    /* size_max is far below INT_MAX */
+    /* The size is bounded far below INT_MAX. */
     bool parsed = XML_Parse(x->parser, (const char *)piece.p, (int)piece.n, XML_FALSE) == XML_STATUS_OK;
     if (!parsed && x->error == S3E_NONE) x->error = S3E_MalformedXML;              /* else stopped by us, and why is known */
     return x->error;
 }
 
-static enum s3_error finish(struct s3_xml *x)
+/* the tree, for the end functions --------------------------------------------------------------------------------------- */
+
+enum s3_error s3_xml_finish(struct s3_xml *x)
 {
     ASSERT(x->magic == S3_XML_MAGIC);
-    if (x->error == S3E_NONE && XML_Parse(x->parser, "", 0, XML_TRUE) != XML_STATUS_OK) x->error = S3E_MalformedXML;
+    if (x->error == S3E_NONE && XML_Parse(x->parser, "", 0, XML_TRUE) != XML_STATUS_OK && x->error == S3E_NONE) x->error = S3E_MalformedXML;
+    ASSERT(x->error != S3E_NONE || x->count > 0);
     return x->error;
 }
 
-/* The texts have stopped moving. */
-static struct slice text_of(const struct s3_xml *x, struct span s)
+enum s3_error s3_xml_refuse(struct s3_xml *x) { return x->error = S3E_MalformedXML; }
+
+enum s3_xml_kind s3_xml_kind_of(const struct s3_xml *x) { return x->kind; }
+
+bool s3_xml_empty(const struct s3_xml *x) { return x->size == 0; }
+
+const struct s3_xml_node *s3_xml_nodes(const struct s3_xml *x, size_t *count)
 {
-    if (!s.set) return slice_of(NULL, 0);
-    return s.n ? slice_of(x->text.p + s.at, s.n) : slice_of("", 0);
+    *count = x->count;
+    return x->nodes;
 }
 
-enum s3_error s3_xml_create_bucket_end(struct s3_xml *x, struct slice *location)
+struct slice s3_xml_text(const struct s3_xml *x, const struct s3_xml_node *node)
 {
-    ASSERT(x->kind == S3_XML_CREATE_BUCKET);
-    *location = slice_of(NULL, 0);
-    if (x->size == 0) return x->error;             /* no body: no region named */
-    enum s3_error e = finish(x);
-    if (e == S3E_NONE) *location = text_of(x, x->location);
-    return e;
+    return node->n ? slice_of(x->text.p + node->at, node->n) : slice_of("", 0);
 }
 
-enum s3_error s3_xml_delete_end(struct s3_xml *x, struct s3_delete_list *out)
+bool s3_xml_next(const struct s3_xml *x, size_t parent, size_t *i)
 {
-    ASSERT(x->kind == S3_XML_DELETE);
-    *out = (struct s3_delete_list){0};
-    enum s3_error e = finish(x);
-    if (e != S3E_NONE) return e;
-    struct slice quiet = text_of(x, x->quiet);
-    if (x->count == 0 || (quiet.n && !slice_is(quiet, "true") && !slice_is(quiet, "false"))) return x->error = S3E_MalformedXML;
-    for (size_t i = 0; i < x->count; i++)
-        x->keys[i] = (struct s3_delete_key){text_of(x, x->items[i].key), text_of(x, x->items[i].version_id),
-                                            text_of(x, x->items[i].etag)};
-    *out = (struct s3_delete_list){slice_is(quiet, "true"), x->count, x->keys};
-    return S3E_NONE;
+    *i = *i ? x->nodes[*i].end : parent + 1;
+    return *i < x->nodes[parent].end;
+}
+
+size_t s3_xml_child(const struct s3_xml *x, size_t parent, enum s3_node node)
+{
+    for (size_t i = 0; s3_xml_next(x, parent, &i);)
+        if (x->nodes[i].node == node) return i;
+    return 0;
+}
+
+struct slice s3_xml_child_text(const struct s3_xml *x, size_t parent, enum s3_node node)
+{
+    size_t i = s3_xml_child(x, parent, node);
+    if (i == 0) return slice_of(NULL, 0);
+    struct slice s = s3_xml_text(x, &x->nodes[i]);
+    while (s.n && strchr(" \t\r\n", s.p[0])) s = slice_of(s.p + 1, s.n - 1);
+    while (s.n && strchr(" \t\r\n", s.p[s.n - 1])) s.n--;
+    return s.n ? s : slice_of("", 0);
+}
+
+void *s3_xml_result(struct s3_xml *x, size_t count, size_t size)
+{
+    free(x->result);
+    return x->result = calloc(MAX(count, (size_t)1), size);
 }
