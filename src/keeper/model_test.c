@@ -4,7 +4,7 @@
  * Law: LAW-2: what no command asks for does not change
  * Spec: docs/spec/entry.md sections 2 and 3; DESIGN rules 1, 2, 10
  */
-#include "keeper/keeper_test.h"
+#include "keeper/lines.h"
 
 #define ABSENT COMMAND_GUARD_ABSENT
 #define KEYS 3
@@ -78,40 +78,11 @@ static struct version *current_of(struct model *m, size_t key) {
     return m->version_count[key] == 0 ? NULL : &m->versions[key][m->version_count[key] - 1];
 }
 
-/* rows as text ----------------------------------------------------------------------------------------------------------- */
-
-struct lines {
-    char *line[20000];
-    size_t n;
-};
-
-static void add(struct lines *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void add(struct lines *l, const char *fmt, ...) {
-    va_list args;
-    assert_true(l->n < ARRAY_LEN(l->line));
-    va_start(args, fmt);
-    assert_true(vasprintf(&l->line[l->n++], fmt, args) > 0);
-    va_end(args);
-}
-static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
-
-static void free_lines(struct lines *l) {
-    for (size_t i = 0; i < l->n; i++) free(l->line[i]);
-    l->n = 0;
-}
-
-#define U(x) ((unsigned long long)(x))
-
-static void bytes_text(const uint8_t *set, uint16_t parts, size_t count, const uint8_t *const *ids, char out[128]) {
-    int n = 0;
-    if (set != NULL) n = snprintf(out, 128, "set=%llu/%u", U(get_be64(set)), parts);
-    else out[0] = 0;
-    for (size_t i = 0; i < count; i++) n += snprintf(out + n, 128 - (size_t)n, "blob=%llu ", U(get_be64(ids[i])));
-}
+/* what the index must hold -------------------------------------------------------------------------------------------- */
 
 static void version_text(const struct version *v, char out[128]) {
     const uint8_t *ids[2] = {v->blobs[0].id, v->blobs[1].id};
-    bytes_text(v->parts > 0 ? v->set : NULL, v->parts, v->blob_count, ids, out);
+    lines_bytes(v->parts > 0 ? v->set : NULL, v->parts, v->blob_count, ids, out);
 }
 
 struct tally {
@@ -140,15 +111,15 @@ static void expect_versions(struct model *m, struct lines *l) {
             const struct version *v = &m->versions[k][i];
             bool current = i + 1 == m->version_count[k];
             version_text(v, what);
-            add(l, "%c %s %llu rev=%llu flags=%u %s", current ? 'E' : 'V', names[k], U(v->leaf), U(v->revision), v->flags, what);
-            if (is_null(v) && !current) add(l, "U %s %llu", names[k], U(v->leaf));
+            lines_add(l, "%c %s %llu rev=%llu flags=%u %s", current ? 'E' : 'V', names[k], U64(v->leaf), U64(v->revision), v->flags, what);
+            if (is_null(v) && !current) lines_add(l, "U %s %llu", names[k], U64(v->leaf));
         }
     }
     for (size_t i = 0; i < m->grave_count; i++) {
         const struct buried *g = &m->graves[i];
         version_text(&g->v, what);
-        add(l, "G %s %llu %llu due=%llu flags=%u %s", names[g->key], U(g->burial), U(g->v.leaf), U(g->due), g->v.flags, what);
-        add(l, "D %llu %llu %llu %s", U(g->due), U(g->burial), U(g->v.leaf), names[g->key]);
+        lines_add(l, "G %s %llu %llu due=%llu flags=%u %s", names[g->key], U64(g->burial), U64(g->v.leaf), U64(g->due), g->v.flags, what);
+        lines_add(l, "D %llu %llu %llu %s", U64(g->due), U64(g->burial), U64(g->v.leaf), names[g->key]);
     }
 }
 
@@ -162,10 +133,10 @@ static void expect(struct model *m, struct lines *l) {
     for (size_t i = 0; i < UPLOADS_MAX; i++) {
         struct upload *u = &m->uploads[i];
         if (!u->open) continue;
-        add(l, "M %s %llu", names[u->key], U(get_be64(u->id)));
+        lines_add(l, "M %s %llu", names[u->key], U64(get_be64(u->id)));
         for (unsigned n = 1; n <= PARTS; n++) {
             if (u->parts[n].leaf == ABSENT) continue;
-            add(l, "T %llu %u %llu blob=%llu", U(get_be64(u->id)), n, U(u->parts[n].leaf), U(get_be64(u->parts[n].blob.id)));
+            lines_add(l, "T %llu %u %llu blob=%llu", U64(get_be64(u->id)), n, U64(u->parts[n].leaf), U64(get_be64(u->parts[n].blob.id)));
             ++*tally_of(&t, u->parts[n].blob.id);
         }
     }
@@ -176,84 +147,26 @@ static void expect(struct model *m, struct lines *l) {
             continue;
         }
         for (size_t n = 0; n < s->count; n++) {
-            add(l, "O %llu %llu %zu size=%llu blob=%llu", U(get_be64(s->id)), U(s->off[n]), n + 1, U(s->size[n]), U(get_be64(s->blobs[n].id)));
+            lines_add(l, "O %llu %llu %zu size=%llu blob=%llu", U64(get_be64(s->id)), U64(s->off[n]), n + 1, U64(s->size[n]), U64(get_be64(s->blobs[n].id)));
             ++*tally_of(&t, s->blobs[n].id);
         }
         i++;
     }
     for (size_t i = 0; i < t.n; i++) {
         if (t.count[i] == 0) continue;
-        add(l, "B %llu %u", U(t.id[i]), t.count[i]);
+        lines_add(l, "B %llu %u", U64(t.id[i]), t.count[i]);
         bool set = false;
         for (size_t k = 0; k < m->set_count; k++) set = set || get_be64(m->sets[k].id) == t.id[i];
-        if (!set) add(l, "I %llu", U(t.id[i]));
-    }
-}
-
-static void see_entry(struct lines *l, char table, struct slice key, size_t behind, struct slice value, const char *tail) {
-    struct entry_row row;
-    char what[128];
-    assert_int_equal(entry_row_parse(value, &row), ERR_OK);
-    int name_n = (int)(key.n - 18 - behind);
-    bytes_text(row.entry.set, row.entry.parts, row.entry.blob_count, row.entry.blobs, what);
-    if (table == 'G') add(l, "G %.*s %s flags=%u %s", name_n, (const char *)key.p + 17, tail, row.entry.flags, what);
-    else add(l, "%c %.*s %llu rev=%llu flags=%u %s", table, name_n, (const char *)key.p + 17, U(row.entry.leaf), U(row.entry.revision), row.entry.flags, what);
-    if (table == 'V') assert_int_equal(~get_be64(key.p + key.n - 8), row.entry.leaf);
-    for (size_t i = 0; i < row.entry.blob_count; i++) assert_int_equal(row.locations[i].p[0], LOCATION_INLINE);
-}
-
-static void see_row(struct lines *l, struct slice k, struct slice v) {
-    char tail[128];
-    struct set_row row;
-    struct entry_row part;
-    switch (k.p[0]) {
-    case 'E': see_entry(l, 'E', k, 0, v, ""); break;
-    case 'V': see_entry(l, 'V', k, 8, v, ""); break;
-    case 'U': add(l, "U %.*s %llu", (int)(k.n - 18), (const char *)k.p + 17, U(get_be64(v.p))); break;
-    case 'M': add(l, "M %.*s %llu", (int)(k.n - 18 - 16), (const char *)k.p + 17, U(get_be64(k.p + k.n - 16))); break;
-    case 'T':
-        assert_int_equal(entry_row_parse(v, &part), ERR_OK);
-        add(l, "T %llu %u %llu blob=%llu", U(get_be64(k.p + 1)), get_be16(k.p + 17), U(part.entry.leaf), U(get_be64(part.entry.blobs[0])));
-        break;
-    case 'O':
-        assert_int_equal(set_row_parse(k, v, &row), ERR_OK);
-        add(l, "O %llu %llu %u size=%llu blob=%llu", U(get_be64(k.p + 1)), U(row.off), row.number, U(row.plain_size), U(get_be64(row.blob)));
-        break;
-    case 'G':
-        (void)snprintf(tail, sizeof tail, "%llu %llu due=%llu", U(~get_be64(k.p + k.n - 16)), U(~get_be64(k.p + k.n - 8)), U(get_be64(v.p)));
-        see_entry(l, 'G', k, 16, slice_of(v.p + 8, v.n - 8), tail);
-        break;
-    case 'D':
-        add(l, "D %llu %llu %llu %.*s", U(get_be64(k.p + 17)), U(~get_be64(k.p + 25)), U(~get_be64(k.p + 33)), (int)(k.n - 41), (const char *)k.p + 41);
-        break;
-    case 'B': add(l, "B %llu %u", U(get_be64(k.p + 1)), get_be32(v.p)); break;
-    default: break;
+        if (!set) lines_add(l, "I %llu", U64(t.id[i]));
     }
 }
 
 static void compare(struct model *m) {
     static struct lines want;
     static struct lines seen;
-    struct store *s = m->r.k.store;
-    for (int t = 0; t < 2; t++) {
-        struct store_iter *it = store_iter_open(s, NULL, t == 0 ? STORE_ROWS : STORE_BLOBS, SLICE_LIT("\xff\xff"));
-        for (store_iter_seek(s, it, SLICE_LIT("\0")); store_iter_valid(s, it); store_iter_next(s, it)) {
-            if (t == 0) see_row(&seen, store_iter_key(s, it), store_iter_value(s, it));
-            else add(&seen, "I %llu", U(get_be64(store_iter_key(s, it).p + 8)));
-        }
-        assert_int_equal(store_iter_status(s, it), ERR_OK);
-        store_iter_close(s, it);
-    }
+    lines_of_index(&seen, m->r.k.store);
     expect(m, &want);
-    qsort(want.line, want.n, sizeof *want.line, by_text);
-    qsort(seen.line, seen.n, sizeof *seen.line, by_text);
-    for (size_t i = 0; i < MAX(want.n, seen.n); i++) {
-        const char *a = i < want.n ? want.line[i] : "(nothing)";
-        const char *b = i < seen.n ? seen.line[i] : "(nothing)";
-        if (strcmp(a, b) != 0) fail_msg("leaf %llu: the model has  %s\n  the index has  %s", U(m->r.index), a, b);
-    }
-    free_lines(&want);
-    free_lines(&seen);
+    lines_compare(&want, &seen, m->r.index);
 }
 
 /* commands --------------------------------------------------------------------------------------------------------------- */
@@ -277,7 +190,7 @@ static void finish(struct model *m) {
     uint64_t first = m->r.index - m->burst;
     for (size_t i = 0; i < m->burst; i++) {
         uint8_t outcome = rig_outcome(&m->r, first + i);
-        if (outcome != m->expected[i]) fail_msg("leaf %llu: outcome %u", U(first + i), outcome);
+        if (outcome != m->expected[i]) fail_msg("leaf %llu: outcome %u", U64(first + i), outcome);
     }
     m->burst = 0;
 }
