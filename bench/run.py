@@ -24,6 +24,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+import core  # noqa: E402
 import measure  # noqa: E402
 from measure import ROOT, Signer, Static, cpu_seconds, get_requests, load, pss_mib, put_requests, receive, send, tree_bytes, write_requests  # noqa: E402
 
@@ -45,6 +46,8 @@ NEXT = {
                "of system time each; the rest is hand-overs between processes and threads (1.7 to 2 context switches per PUT in gate and in keeper). "
                "Next: zero-filled packs and an index WAL of fixed size, whose syncs then write no inode, and fewer messages per PUT.",
     "put-latency": "sixteen hops between five threads and processes and two syncs in a row. Next: an index WAL of fixed size, whose sync is then as short as the reference.",
+    "versions": "read the profile's first lines: nothing of a key's history should be looked at.",
+    "flood": "requests of all tenants share the workers' and the gate's turns; a tenant's share is bounded only by what the front lets in at once.",
     "get-large": "half is TCP's copy to the client. Next: larger writes per wake-up of the reader.",
     "put-large": "four fifths are the digests that the bar counts too. Next: MD5 and SHA-256 of one piece while it is in the first-level cache.",
 }
@@ -406,6 +409,13 @@ class Bench:
                     self.get_later()
         if not self.args.quick and self.wanted("million"):
             self.million()
+        if self.args.only in ("", "core", "versions", "parts", "copy", "flood", "policy"):
+            self.store.stop()                       # one store at a time has the machine
+            more = core.Core(self)
+            try:
+                more.run()
+            finally:
+                more.close()
 
     def close(self):
         self.static.stop()
@@ -431,7 +441,7 @@ def number(row):
 def report(bench, about, loads):
     missed = [r for r in bench.rows if not r["met"]]
     lines = ["# Speed and memory, measured", "",
-             "Written by `make bench` (bench/run.py); every row of the table that issue 3 set, losing rows included. Ratios come from one run on the same",
+             "Written by `make bench` (bench/run.py); every row that has a bar, losing rows included. Ratios come from one run on the same",
              f"cores, the reference measured directly before ours; medians of {bench.args.rounds}. CPU is utime + stime of serve, gate, keeper, steward, nginx's",
              "master and workers. References: nginx serving a static file of the same 4 KiB (2 workers, sendfile, no access log, no open_file_cache), a raw",
              "pwrite + fdatasync of 400 B into a zero-filled file, OpenSSL and zlib on the same bytes in 64 KiB pieces. Store, references and load",
@@ -461,7 +471,7 @@ def main():
     p.add_argument("--out", default=os.path.join(ROOT, "docs", "results", "bench.md"))
     p.add_argument("--quick", action="store_true")
     p.add_argument("--rounds", type=int, default=5)
-    p.add_argument("--only", default="", help="rows whose word contains this: get, latency, put, large, start, log, million; nothing is written then")
+    p.add_argument("--only", default="", help="rows whose word contains this: get, latency, put, large, start, log, million; or one of core, versions, parts, copy, flood, policy; nothing is written then")
     p.add_argument("--no-profiles", action="store_true")
     args = p.parse_args()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
