@@ -130,6 +130,30 @@ static void an_iterator_keeps_to_its_bound_and_its_snapshot(void **state) {
     store_close(s);
 }
 
+static void an_iterator_seeks_back_to_the_last_row_at_or_below(void **state) {
+    struct store *s = open_engine(state, fresh());
+    put(s, "b", "1");
+    put(s, "d", "1");
+    put(s, "e", "past the bound");
+    struct store_iter *it = store_iter_open(s, NULL, STORE_ROWS, z("e"));
+    static const struct {
+        const char *at, *row;
+    } cases[] = {{"a", NULL}, {"b", "b"}, {"c", "b"}, {"cz", "b"}, {"d", "d"}, {"dd", "d"}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        store_iter_seek_back(s, it, z(cases[i].at));
+        assert_int_equal(store_iter_valid(s, it), cases[i].row != NULL);
+        if (cases[i].row != NULL) assert_true(slice_is(store_iter_key(s, it), cases[i].row));
+        assert_int_equal(store_iter_status(s, it), ERR_OK);
+    }
+    store_iter_seek_back(s, it, z("c")); /* and goes on from there */
+    store_iter_next(s, it);
+    assert_true(slice_is(store_iter_key(s, it), "d"));
+    store_iter_next(s, it);
+    assert_false(store_iter_valid(s, it));
+    store_iter_close(s, it);
+    store_close(s);
+}
+
 static void reopen_in_process_keeps_what_was_synced(void **state) {
     char message[256];
     struct store *s = open_engine(state, fresh());
@@ -419,6 +443,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         BOTH(a_batch_is_seen_as_a_whole_and_its_last_word_wins),
         BOTH(an_iterator_keeps_to_its_bound_and_its_snapshot),
+        BOTH(an_iterator_seeks_back_to_the_last_row_at_or_below),
         BOTH(reopen_in_process_keeps_what_was_synced),
         cmocka_unit_test(a_batch_of_many_rows_reads_back_before_it_is_written),
         cmocka_unit_test(mem_fails_on_command_persisted_or_not),
