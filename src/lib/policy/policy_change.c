@@ -104,6 +104,13 @@ static enum err set_doc(struct policy_state *s, struct policy_bucket *b, enum po
     return ERR_OK;
 }
 
+/* What a bucket begins with (record.md, `doc` of a bkt leaf): its ownership's word, a blank, its block's digits or "-". dry: b is a copy. */
+enum err policy_bucket_begins(struct policy_state *s, struct policy_bucket *b, struct slice text, bool dry) {
+    struct slice word, rest = slice_cut(text, ' ', &word);
+    TRY(set_doc(s, b, POLICY_DOC_OWNERSHIP, word, dry));
+    return slice_is(rest, "-") ? ERR_OK : set_doc(s, b, POLICY_DOC_BLOCK, rest, dry);
+}
+
 enum err policy_apply_cfg(struct policy_state *s, uint64_t index, const struct record_leaf *leaf,
                           const struct record_opening *opening, bool dry) {
     struct slice name, text = slice_of(NULL, 0);

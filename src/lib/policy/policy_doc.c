@@ -227,14 +227,20 @@ static bool of_bucket(struct slice p, struct slice name, unsigned *steps) {
     }
 }
 
-static bool arn_syntax(struct slice text) {
+/* Six parts, or a wildcard that may be the last of them; "You can't use a wildcard in the service segment", and variables "only in the
+ * resource portion of the ARN". */
+static bool arn_syntax(const struct policy_build *b, struct slice text) {
     unsigned colons = 0;
+    bool open_end = false;
     if (!slice_starts(text, SLICE_LIT("arn:"))) return false;
-    for (size_t i = 0; i < text.n; i++) {
-        if (text.p[i] == ':') colons++;
-        if (text.p[i] == '*' && colons < 5) return true; /* it may stand for the rest of them */
+    for (size_t i = 0; i < text.n && colons < 5; i++) {
+        uint8_t c = text.p[i];
+        if (c == ':') colons++;
+        if ((c == '*' || c == '?') && colons == 2) return false;
+        if (c == '$' && b->variables && i + 1 < text.n && text.p[i + 1] == '{') return false;
+        open_end = open_end || (c == '*' && colons > 2);
     }
-    return colons >= 5;
+    return colons == 5 || open_end;
 }
 
 static bool resource(struct policy_build *b, struct slice text, uint32_t *out) {
@@ -247,7 +253,7 @@ static bool resource(struct policy_build *b, struct slice text, uint32_t *out) {
         if (!s3) return policy_build_bad(b, "a resource that is none of S3's");
         if (!b->any_bucket && !of_bucket(rest, b->bucket, &steps)) return policy_build_bad(b, "a resource of another bucket");
     }
-    if (!all && !arn_syntax(text)) return policy_build_bad(b, "a resource that is none");
+    if (!all && !arn_syntax(b, text)) return policy_build_bad(b, "a resource that is none");
     if (!policy_build_pattern(b, rest, true, out)) return false;
     struct policy_pattern *p = policy_build_at(b, *out);
     p->in_s3 = s3;
@@ -310,8 +316,15 @@ static bool principal_nobody(struct policy_build *b, struct slice text, uint32_t
     return principal_node(b, POLICY_P_NOBODY, slice_of("", 0), slice_of("", 0), out);
 }
 
+static bool principal_federated(struct policy_build *b, struct slice text, uint32_t *out) {
+    if (!principal_nobody(b, text, out)) return false;
+    ((struct policy_principal *)policy_build_at(b, *out))->kind = POLICY_P_FEDERATED;
+    return true;
+}
+
 static bool principals(struct policy_build *b) {
     static const char *const kinds[] = {"AWS", "Service", "CanonicalUser", "Federated"};
+    static const each_fn each[] = {principal_aws, principal_nobody, principal_nobody, principal_federated};
     uint32_t last = 0, at;
     bool first = true, seen[ARRAY_LEN(kinds)] = {false};
     struct slice text;
@@ -330,7 +343,7 @@ static bool principals(struct policy_build *b) {
         if (k == ARRAY_LEN(kinds) || seen[k]) return policy_build_bad(b, "a kind of principal that is none, or is there twice");
         seen[k] = true;
         uint32_t before = last;
-        if (!one_or_more(b, k == 0 ? principal_aws : principal_nobody, &b->at.principals, &last)) return false;
+        if (!one_or_more(b, each[k], &b->at.principals, &last)) return false;
         if (last == before) return policy_build_bad(b, "an empty list");
     }
     if (b->j.why != NULL) return policy_build_bad(b, NULL);
@@ -503,6 +516,7 @@ static bool top(struct policy_build *b, size_t *at) {
             if (!b->variables && !slice_is(text, "2008-10-17")) return policy_build_bad(b, "a Version that is none");
         } else if (slice_is(key, "Id") && !id) {
             id = true;
+            if (b->bucket.n == 0) return policy_build_bad(b, "a user's policy has no Id");
             if (!policy_json_string(&b->j, &text)) return policy_build_bad(b, NULL);
         } else if (slice_is(key, "Statement") && *at == SIZE_MAX) {
             *at = b->j.at;

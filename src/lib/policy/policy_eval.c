@@ -10,7 +10,7 @@ enum fit { FIT_NO, FIT_ACCOUNT, FIT_CALLER };
 
 static enum fit principal_fit(const struct policy_eval *e, const struct policy_principal *p) {
     if (p->kind == POLICY_P_ALL) return FIT_CALLER;
-    if (p->kind == POLICY_P_NOBODY || !e->proven || !slice_is(e->r->who.account, p->account)) return FIT_NO;
+    if (p->kind == POLICY_P_NOBODY || p->kind == POLICY_P_FEDERATED || !e->proven || !slice_is(e->r->who.account, p->account)) return FIT_NO;
     if (p->kind == POLICY_P_ACCOUNT) return e->root ? FIT_CALLER : FIT_ACCOUNT;
     if (e->user == NULL) return FIT_NO;
     struct slice text = slice_of(p->text, p->n), path = slice_str(e->user->path);
@@ -126,7 +126,7 @@ static bool fixes(const struct policy_doc *d, const struct policy_condition *c) 
 static bool names_everyone(const struct policy_doc *d, const struct policy_statement *st) {
     for (uint32_t at = st->principals; at != 0;) {
         const struct policy_principal *p = policy_doc_node(d, at);
-        if (p->kind == POLICY_P_ALL) return true;
+        if (p->kind == POLICY_P_ALL || p->kind == POLICY_P_FEDERATED) return true;
         at = p->next;
     }
     return false;

@@ -30,6 +30,7 @@ struct policy_bucket *policy_bucket_row(const struct policy_state *s, const uint
 MUST_USE enum err policy_key_add(struct policy_state *s, const struct policy_key *row, bool dry);
 void policy_bucket_docs_done(struct policy_bucket *b);
 void policy_user_done(struct policy_user *u);
+MUST_USE enum err policy_bucket_begins(struct policy_state *s, struct policy_bucket *b, struct slice text, bool dry);
 MUST_USE enum err policy_apply_cfg(struct policy_state *s, uint64_t index, const struct record_leaf *leaf,
                                    const struct record_opening *opening, bool dry);
 MUST_USE enum err policy_apply_iam(struct policy_state *s, uint64_t index, const struct record_leaf *leaf,
@@ -120,7 +121,8 @@ struct policy_pattern {
     int64_t number;                                /* millionths; ms of a date; 1 and 0 */
     uint8_t text[];
 };
-enum policy_principal_kind { POLICY_P_ALL, POLICY_P_ACCOUNT, POLICY_P_USER, POLICY_P_NOBODY };
+/* FEDERATED: nobody here, and yet public. */
+enum policy_principal_kind { POLICY_P_ALL, POLICY_P_ACCOUNT, POLICY_P_USER, POLICY_P_NOBODY, POLICY_P_FEDERATED };
 struct policy_principal {
     uint32_t next, n;
     enum policy_principal_kind kind;

@@ -228,12 +228,14 @@ enum policy_met policy_condition_met(struct policy_eval *e, const struct policy_
     struct slice tag = slice_of(c->text, c->n), have;
     if (c->type == POLICY_OP_NULL) return is_null(e, d, c, tag);
     /* Without a set operator a key of several values is met by any of them, and a negated operator by all. */
-    bool all = c->set == POLICY_SET_ALL || (c->set == POLICY_SET_NONE && c->negated);
+    bool all = c->set == POLICY_SET_ALL || (c->set == POLICY_SET_NONE && c->negated), any = false;
     enum policy_met met = all ? POLICY_YES : POLICY_NO;
     for (size_t i = 0;; i++) {
         enum policy_met there = policy_value(e, (enum policy_key_id)c->key, tag, i, &have);
-        if (there == POLICY_NO) return i == 0 ? absent(c) : met;
+        if (there == POLICY_NO) return any ? met : absent(c);
         if (there != POLICY_YES) return there;
+        if (c->set != POLICY_SET_NONE && have.n == 0) continue; /* "a null data set, such as an empty string" */
+        any = true;
         enum policy_met one = one_value(e, d, c, have);
         met = all ? all_of(met, one) : any_of(met, one);
     }

@@ -345,7 +345,12 @@ static enum err apply_bkt(struct policy_state *s, uint64_t index, const struct r
         memcpy(b.id, id, ID_BYTES);
         policy_copy_text(b.account, account);
         if (!erased) policy_copy_text(b.name, name);
+        struct slice begins = slice_of(NULL, 0);
+        bool begins_erased = true; /* then, or without it, it begins with nothing: no one but its owner's account */
+        if (record_has(leaf, RECORD_F_DOC)) TRY(policy_opened(leaf, opening, RECORD_F_DOC, &begins, &begins_erased));
+        if (!begins_erased) TRY(policy_bucket_begins(s, &b, begins, true));
         TRY(bucket_add(s, &b, dry));
+        if (!begins_erased && !dry) TRY(policy_bucket_begins(s, policy_bucket_row(s, id), begins, false));
     } else {
         TRY(bucket_del(s, id, name, dry));
     }

@@ -59,11 +59,14 @@ static int decoded(struct slice text, size_t *at) {
     return c;
 }
 
+static int lower(int c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c; }
+
+/* "Key names are not case-sensitive": tags that differ in case only are several values of one key. */
 static bool decodes_to(struct slice text, struct slice plain) {
     size_t at = 0, i = 0;
     int c;
     while ((c = decoded(text, &at)) >= 0) {
-        if (i == plain.n || plain.p[i++] != c) return false;
+        if (i == plain.n || lower(plain.p[i++]) != lower(c)) return false;
     }
     return i == plain.n;
 }
@@ -80,12 +83,12 @@ static enum policy_met decode(struct policy_eval *e, struct slice text, struct s
     return POLICY_YES;
 }
 
-static enum policy_met tag_value(struct policy_eval *e, struct slice tags, struct slice key, struct slice *out) {
+static enum policy_met tag_value(struct policy_eval *e, struct slice tags, struct slice key, size_t i, struct slice *out) {
     struct slice pair, name;
     while (tags.n > 0) {
         tags = slice_cut(tags, '&', &pair);
         struct slice value = slice_cut(pair, '=', &name);
-        if (decodes_to(name, key)) return decode(e, value, out);
+        if (decodes_to(name, key) && i-- == 0) return decode(e, value, out);
     }
     return POLICY_NO;
 }
@@ -156,12 +159,20 @@ static enum policy_met auth_type(const struct policy_eval *e, struct slice *out)
     return POLICY_NO;
 }
 
+/* "When granting permissions for the PUT Object and DELETE Object operations, this condition key is not supported." */
+static bool shows_tags(enum policy_act act) {
+    const struct policy_act_row *row = policy_act_row(act);
+    if (row->level != POLICY_LEVEL_OBJECT) return false;
+    return row->kind == POLICY_KIND_READ || act == POLICY_ACT_PutObjectTagging || act == POLICY_ACT_DeleteObjectTagging ||
+           act == POLICY_ACT_GetObjectAcl || act == POLICY_ACT_PutObjectAcl;
+}
+
 /* Whether there is such an object, and what it is, is known after FIND only. */
-static enum policy_met of_object(struct policy_eval *e, struct slice key, struct slice *out) {
-    if (e->listing || policy_act_row(e->r->act)->level != POLICY_LEVEL_OBJECT) return POLICY_NO;
+static enum policy_met of_object(struct policy_eval *e, struct slice key, size_t i, struct slice *out) {
+    if (e->listing || !shows_tags(e->r->act)) return POLICY_NO;
     if (!e->r->object_known) return POLICY_MAYBE;
     struct slice tags = policy_ctx_value(e, POLICY_CTX_TAGS);
-    return tag_value(e, tags, key, out);
+    return tag_value(e, tags, key, i, out);
 }
 
 static enum policy_met of_caller(struct policy_eval *e, enum policy_key_id key, struct slice *out) {
@@ -215,6 +226,8 @@ static bool of_listing(enum policy_key_id key) {
 enum policy_met policy_value(struct policy_eval *e, enum policy_key_id key, struct slice tag, size_t i, struct slice *out) {
     *out = slice_of(NULL, 0);
     if (key == POLICY_KEY_REQUEST_TAG_KEYS) return tag_key(e, policy_ctx_value(e, POLICY_CTX_TAGGING), i, out);
+    if (key == POLICY_KEY_REQUEST_TAG) return tag_value(e, policy_ctx_value(e, POLICY_CTX_TAGGING), tag, i, out);
+    if (key == POLICY_KEY_EXISTING_TAG) return of_object(e, tag, i, out);
     if (i > 0 || key == POLICY_KEY_NEVER) return POLICY_NO;
     /* The question whether the key could be listed is asked as that listing would be. */
     if (e->listing && of_listing(key)) return key == POLICY_KEY_PREFIX ? lent(e->r->key, out) : POLICY_NO;
@@ -232,8 +245,6 @@ enum policy_met policy_value(struct policy_eval *e, enum policy_key_id key, stru
         if (e->bucket != NULL) return lent(slice_str(e->bucket->account), out);
         return e->proven ? lent(e->r->who.account, out) : POLICY_NO;
     case POLICY_KEY_VERSION_ID: return lent(e->r->version_id, out);
-    case POLICY_KEY_REQUEST_TAG: return tag_value(e, policy_ctx_value(e, POLICY_CTX_TAGGING), tag, out);
-    case POLICY_KEY_EXISTING_TAG: return of_object(e, tag, out);
     default: return of_caller(e, key, out);
     }
 }
