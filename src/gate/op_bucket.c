@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * op_bucket: makes and deletes buckets, and answers what is only configuration.
- * Role: CreateBucket, DeleteBucket (rule 9), HeadBucket, GetBucketLocation, GetBucketVersioning, ListBuckets, absent codes.
+ * op_bucket: makes and deletes buckets.
+ * Role: CreateBucket, DeleteBucket (rule 9). What only looks is op_look.c's.
  * Trusts: policy's fold for what is there. Distrusts: names and bodies.
  * Law: 1, 4 (a bucket is a leaf of the control log). Spec: docs/spec/order.md rule 9.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "gate/request.h"
-
-#define BUCKETS_XML_BYTES_MAX (4 * 1024 * 1024)
 
 /* create ------------------------------------------------------------------------------------------------------------------- */
 
@@ -46,12 +45,20 @@ static void create_make(struct gate_request *r)
         return;
     }
     if (!request_may_record(r, true)) return;
+    char begins[CONF_TEXT_MAX + 8];
+    const struct conf *c = &r->gate->conf;
+    struct slice ownership = request_header(r, "x-amz-object-ownership");
+    snprintf(begins, sizeof begins, "%.*s %s", ownership.p ? (int)ownership.n : (int)strlen(c->object_ownership),
+             ownership.p ? (const char *)ownership.p : c->object_ownership, c->public_access_block ? "1111" : "-");
+    r->doc_value = slice_str(begins);
     enum err e = tenants_bucket_prepare(r->gate, r->tenant, r->name.bucket, &b);
     if (e == ERR_OK) {
         e = step_record_bucket(r, r->decided, b, true, create_durable);
+        r->doc_value = slice_of(NULL, 0);
         if (e == ERR_OK) return;
         tenants_bucket_drop(r->gate, r->tenant, b);
     }
+    r->doc_value = slice_of(NULL, 0);
     log_line(LOG_ERROR, "bucket-not-made", "err=%s", err_name(e));
     request_fail_code(r, S3E_ServiceUnavailable, NULL);
 }
@@ -86,12 +93,22 @@ static void create_body(struct gate_request *r, struct slice data, bool last)
     else create_make(r);
 }
 
+/* What the headers say a new bucket is to be. */
+static enum s3_error create_headers(const struct gate_request *r)
+{
+    struct slice acl = request_header(r, "x-amz-acl"), lock = request_header(r, "x-amz-bucket-object-lock-enabled");
+    struct slice ownership = request_header(r, "x-amz-object-ownership");
+    bool enforced = ownership.p ? slice_is(ownership, "BucketOwnerEnforced") : strcmp(r->gate->conf.object_ownership, "BucketOwnerEnforced") == 0;
+    if (ownership.p && !enforced && !slice_is(ownership, "BucketOwnerPreferred") && !slice_is(ownership, "ObjectWriter")) return S3E_InvalidArgument;
+    if (acl.p && !slice_is(acl, "private")) return enforced ? S3E_InvalidBucketAclWithObjectOwnership : S3E_NotImplemented;
+    if (lock.p && !slice_ieq(lock, SLICE_LIT("false"))) return S3E_NotImplemented;
+    return S3E_NONE;
+}
+
 void op_bucket_create_begin(struct gate_request *r)
 {
     enum s3_error code = s3_bucket_name_check(r->name.bucket);
-    struct slice acl = request_header(r, "x-amz-acl"), lock = request_header(r, "x-amz-bucket-object-lock-enabled");
-    if (code == S3E_NONE && acl.p && !slice_is(acl, "private")) code = S3E_AccessControlListNotSupported;
-    if (code == S3E_NONE && lock.p && !slice_ieq(lock, SLICE_LIT("false"))) code = S3E_NotImplemented;
+    if (code == S3E_NONE) code = create_headers(r);
     if (code != S3E_NONE) {
         create_refuse(r, code);
         return;
@@ -140,7 +157,7 @@ static void delete_decide(struct gate_request *r)
         step_record_or_fail(r, &says, NULL, delete_refused);
         return;
     }
-    if (step_record_bucket(r, r->decided, r->bucket, false, delete_durable) == ERR_OK) r->bucket->dead = true;
+    if (step_record_bucket(r, r->decided, r->bucket, false, delete_durable) == ERR_OK) ASSERT(r->bucket->dead);   /* the fold says so */
     else request_fail_code(r, S3E_ServiceUnavailable, NULL);
 }
 
@@ -195,7 +212,8 @@ static void delete_wait(struct loop_timer *t)
     r->find.rows = delete_rows;
     r->find.sending = delete_sending;
     r->find.ctx = r;
-    r->find.scan = (struct wire_scan){.rows_max = 1, .budget = SCAN_ROWS_BUDGET};
+    /* Delete markers and old versions are contents too; uploads are not: they end with the bucket (PURGE, gone). */
+    r->find.scan = (struct wire_scan){.kind = WIRE_SCAN_VERSIONS, .rows_max = 1, .budget = SCAN_ROWS_BUDGET};
     memcpy(r->find.scan.bucket, r->bucket->id, ID_BYTES);
     memcpy(r->find.scan.log, log_id(r->tenant->access), ID_BYTES);
     keeper_scan(r->gate, &r->find);
@@ -215,73 +233,4 @@ void op_bucket_delete_begin(struct gate_request *r)
     }
     r->bucket->closing = q->more = true;
     delete_wait(&q->timer);
-}
-
-/* looks ------------------------------------------------------------------------------------------------------------------------ */
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp((*(const struct gate_bucket *const *)a)->name, (*(const struct gate_bucket *const *)b)->name);
-}
-
-static void put_buckets(struct gate_request *r, const struct s3_buckets_args *a, struct buf *out)
-{
-    struct gate_tenant *t = r->tenant;
-    size_t n = map_count(t->buckets), count = 0, cursor = 0, shown = 0;
-    struct gate_bucket **all = calloc(n + 1, sizeof(struct gate_bucket *));
-    ASSERT(all);
-    for (struct gate_bucket *b; (b = map_next(t->buckets, &cursor, NULL));) all[count++] = b;
-    qsort(all, count, sizeof(struct gate_bucket *), by_name);
-    struct slice owner = slice_str(t->account), next = slice_of(NULL, 0);
-    bool elsewhere = a->region.n && !slice_is(a->region, r->gate->region);
-    AUTO(buf) struct buf after = BUF_INIT(S3_BUCKET_CHARS_MAX);
-    if (a->token.n && (s3_token_decode(a->token, &after) != S3E_NONE || !buf_ok(&after))) buf_reset(&after);
-    AUTO(buf) struct buf token = BUF_INIT(128);
-    s3_buckets_begin(out, owner);
-    for (size_t i = 0; i < count && !elsewhere; i++) {
-        struct slice name = slice_str(all[i]->name);
-        if (a->prefix.n && !slice_starts(name, a->prefix)) continue;
-        if (after.n && slice_cmp(name, buf_slice(&after)) <= 0) continue;
-        if (a->paged && shown == a->max_buckets) {
-            next = buf_slice(&token);
-            break;
-        }
-        s3_buckets_row(out, name, all[i]->created_ms, a->paged ? slice_str(r->gate->region) : slice_of(NULL, 0));
-        shown++;
-        buf_reset(&token);
-        buf_put_base64url(&token, name);           /* names are no secret from their own tenant: the token needs no seal */
-    }
-    s3_buckets_end(out, a->prefix, next);
-    free(all);
-}
-
-static void look_durable(struct gate_request *r, const struct recorded *rec)
-{
-    AUTO(buf) struct buf xml = BUF_INIT(BUCKETS_XML_BYTES_MAX);
-    struct s3_buckets_args args = {0};
-    buf_reset(&r->headers_out);
-    switch (r->op) {
-    case S3_OP_ListBuckets:
-        if (s3_buckets_args(r->s3.params, r->s3.param_count, &args, NULL) == S3E_NONE) put_buckets(r, &args, &xml);
-        break;
-    case S3_OP_GetBucketLocation: s3_location_xml(&xml, slice_str(r->gate->region)); break;
-    case S3_OP_GetBucketVersioning: s3_versioning_xml(&xml, NULL); break;
-    default: request_put_header(r, "x-amz-bucket-region", slice_str(r->gate->region)); break;
-    }
-    if (xml.n) request_put_header(r, "Content-Type", SLICE_LIT("application/xml"));
-    request_answer(r, rec, 200, buf_slice(&xml));
-}
-
-static void look_refused(struct gate_request *r, const struct recorded *rec) { request_fail(r, rec); }
-
-/* Everything without a way of its own: what is in memory, and the code that says it is not here. */
-void op_look_begin(struct gate_request *r)
-{
-    enum s3_error answer = s3_op_row(r->op)->answer;
-    struct s3_buckets_args args;
-    if (answer == S3E_NONE && r->op == S3_OP_ListBuckets) answer = s3_buckets_args(r->s3.params, r->s3.param_count, &args, &r->fault);
-    if (!request_may_record(r, false)) return;
-    if (answer != S3E_NONE && r->fault.code == S3E_NONE) s3_fault_set(&r->fault, answer, NULL);
-    struct leaf_says says = {.why = answer == S3E_NONE ? NULL : s3_error_code(answer)};
-    step_record_or_fail(r, &says, NULL, answer == S3E_NONE ? look_durable : look_refused);
 }
