@@ -80,6 +80,8 @@ static void tickets_leave(struct loop_after *a)
     conns.ticket_count = 0;
 }
 
+void conn_tickets_leave(void) { tickets_leave(&conns.tickets_after); }
+
 void conn_put_ticket(struct gate_conn *c, uint64_t wire_id, const struct wire_ticket *m)
 {
     if (conns.ticket_count == conns.ticket_cap) {

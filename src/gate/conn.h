@@ -30,6 +30,8 @@ void conn_put_listing(struct gate_conn *c, uint64_t wire_id, const struct wire_l
 void conn_put_release(struct gate_conn *c, uint64_t wire_id, const struct wire_release *m, const struct recorded *rec);
 /* Leaves at the end of the turn, after the keeper's GRANT was flushed. */
 void conn_put_ticket(struct gate_conn *c, uint64_t wire_id, const struct wire_ticket *m);
+/* Now, for what must go out behind a ticket. */
+void conn_tickets_leave(void);
 /* Tests hand over one end of a socketpair. */
 struct gate_conn *conn_accept(struct gate *g, int fd, uint8_t role);
 

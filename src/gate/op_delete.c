@@ -1,232 +1,238 @@
 /* SPDX-License-Identifier: Apache-2.0
- * op_delete: DeleteObject, and undelete, which brings the newest buried version of a key back.
+ * op_delete: DeleteObject, DeleteObjectVersion, and undelete, which brings the newest buried version of a key back.
  * Role: hold, FIND, guards, leaf with its command, settlement. Trusts: flow.c to settle. Distrusts: what the keeper found.
- * Law: 1. Spec: docs/spec/order.md (DELETE, undelete), docs/spec/entry.md section 2.
+ * Law: 1. Spec: docs/spec/order.md (DELETE, undelete), docs/spec/record.md section 4, docs/spec/entry.md section 2.
  */
 #include <jansson.h>
+#include <stdlib.h>
 
-#include "gate/recent.h"
-#include "gate/request.h"
+#include "gate/object.h"
 #include "record/record.h"
 
 #define UNDELETE_BODY_BYTES_MAX 8192
 
-static void delete_found(struct keeper_ask *a, const struct wire_found *m);
+/* delete -------------------------------------------------------------------------------------------------------------------- */
 
-static void find(struct gate_request *r, uint8_t grave, void (*found)(struct keeper_ask *a, const struct wire_found *m))
-{
-    r->find.found = found;
-    r->find.sending = NULL;
-    r->find.ctx = r;
-    r->find.find = (struct wire_find){.grave = grave, .key = r->name.key};
-    memcpy(r->find.find.bucket, r->bucket->id, ID_BYTES);
-    keeper_find(r->gate, &r->find);
-}
-
-static void held(struct hold_wait *w, bool yes)
-{
-    struct gate_request *r = w->ctx;
-    if (yes) find(r, 0, delete_found);
-    else request_fail_code(r, S3E_SlowDown, NULL);
-}
-
-static void hold_and_find(struct gate_request *r)
-{
-    r->slot = recent_slot(r->gate->recent, r->bucket->id, r->name.key);
-    switch (request_hold(r, held)) {
-    case HOLD_TAKEN: find(r, 0, delete_found); break;
-    case HOLD_WAITING: break;
-    case HOLD_FULL: request_fail_code(r, S3E_SlowDown, NULL); break;
-    }
-}
-
-static void read_refused(struct gate_request *r, const struct recorded *rec) { request_fail(r, rec); }
 static void read_absent(struct gate_request *r, const struct recorded *rec) { request_answer(r, rec, 204, slice_of(NULL, 0)); }
 
-static void refuse(struct gate_request *r, enum s3_error code, uint64_t ver)
-{
-    if (r->fault.code == S3E_NONE) s3_fault_set(&r->fault, code, NULL);
-    struct leaf_says says = {.why = s3_error_code(code), .has_ver = true, .ver = ver};
-    step_record_or_fail(r, &says, NULL, read_refused);
-}
-
-static void unhold(struct gate_write *w) { request_unhold(w->ctx); }
-
-static void settled(struct gate_write *w, bool applied)
+static void delete_done(struct gate_write *w, bool applied)
 {
     struct gate_request *r = w->ctx;
     r->write = NULL;
-    if (applied && r->op == S3_OP_DeleteObject) {
+    if (applied) {
         request_answer(r, request_recorded(r), 204, slice_of(NULL, 0));
         return;
     }
-    if (applied) {
-        request_put_header(r, "Content-Type", SLICE_LIT("application/json"));
-        request_answer(r, request_recorded(r), 200, SLICE_LIT("{\"restored\":true}\n"));
-        return;
-    }
-    s3_fault_set(&r->fault, r->op == S3_OP_DeleteObject ? S3E_ServiceUnavailable : S3E_NoSuchKey,
-                 r->op == S3_OP_DeleteObject ? NULL : "The deleted version has been purged");
+    buf_reset(&r->headers_out);
+    s3_fault_set(&r->fault, S3E_ServiceUnavailable, NULL);
     request_fail(r, request_recorded(r));
 }
 
-static void append(struct gate_request *r, struct gate_write *w, const struct leaf_says *says)
-{
-    w->slot = r->slot;
-    w->slot_count = 1;
-    w->unhold = unhold;
-    w->done = settled;
-    w->ctx = r;
-    r->write = w;
-    if (buf_ok(&w->command) && step_record(r, r->decided, says, w, NULL) == ERR_OK) return;
-    r->write = NULL;
-    flow_write_free(w);
-    request_fail_code(r, S3E_ServiceUnavailable, NULL);
-}
-
-/* The current version: its leaf's index, or UINT64_MAX; *e is what is known of it. */
-static enum s3_error current(struct gate_request *r, const struct wire_found *m, struct entry *e, uint64_t *ver)
-{
-    *ver = UINT64_MAX;
-    if (m->present != WIRE_FOUND_PRESENT) return S3E_NONE;
-    if (entry_parse(m->entry, e) != ERR_OK) return S3E_InternalError;
-    *ver = e->index;
-    (void)r;
-    return S3E_NONE;
-}
-
-static enum s3_error delete_guards(struct gate_request *r, struct entry *e, uint64_t ver)
+/* If-Match: of what the request is about, the current version or the one it names. A delete marker matches no tag. */
+static enum s3_error delete_guards(struct gate_request *r, const struct object_there *o)
 {
     struct s3_conditions c;
     const char *condition = NULL;
-    struct entry_place place = {.tenant = r->tenant->id, .bucket = r->bucket->id, .key = r->name.key};
     if (request_header(r, "x-amz-if-match-size").p || request_header(r, "x-amz-if-match-last-modified-time").p) return S3E_NotImplemented;
     s3_conditions_of(r->headers, r->header_count, &c);
     if (!s3_conditions_any(&c)) return S3E_NONE;
-    if (ver != UINT64_MAX && entry_open_facts(r->gate->crypto, &r->bucket->key, &place, e->facts_sealed, e->index, e->row_count, &e->facts, NULL) != ERR_OK)
-        return S3E_InternalError;
-    enum s3_error code = s3_condition_delete(&c, ver != UINT64_MAX, slice_of(e->facts.etag, e->facts.etag_n), &condition);
+    enum s3_error code = s3_condition_delete(&c, o->there, slice_of(o->e.facts.etag, o->e.facts.etag_n), &condition);
     if (code != S3E_NONE) s3_fault_set(&r->fault, code, NULL);
     if (condition) s3_fault_add(&r->fault, "Condition", slice_str(condition));
     return code;
 }
 
-static void delete_write(struct gate_request *r, uint64_t ver)
+/* A delete marker on top, as the bucket's versioning says. */
+static enum err marker_command(struct gate_request *r, const struct wire_found *m, const struct object_there *o, uint64_t at, struct gate_write *w)
 {
-    struct gate_tenant *t = r->tenant;
+    struct gate *g = r->gate;
+    struct entry_place place = {.tenant = r->tenant->id, .bucket = r->bucket->id, .key = r->name.key};
+    struct entry e = {0};
+    struct command_turn turn;
+    object_head(r, ENTRY_MARKER, at, &e);
+    request_turn(r, m, o->there ? &o->e : NULL, &turn);
+    buf_reset(&r->body_bytes);
+    TRY(entry_seal(g->crypto, &g->hash, g->rng, &r->bucket->key, &r->tenant->key, &place, &e, slice_of(NULL, 0), &r->body_bytes));
+    command_begin(&w->command, COMMAND_PUT, at);
+    command_place(&w->command, r->bucket->id, r->name.key);
+    command_turn(&w->command, &turn);
+    command_staged(&w->command);
+    command_entry(&w->command, buf_slice(&r->body_bytes));
+    w->grave_due_ms = object_grave_due(r, &turn, at);
+    request_put_header(r, "x-amz-delete-marker", SLICE_LIT("true"));
+    request_put_version(r, &e);
+    return ERR_OK;
+}
+
+/* The version named ends, wherever it stands. */
+static void version_command(struct gate_request *r, const struct object_there *o, uint64_t at, struct gate_write *w)
+{
+    command_begin(&w->command, COMMAND_DELVER, at);
+    command_place(&w->command, r->bucket->id, r->name.key);
+    command_u64(&w->command, o->ver);
+    command_u64(&w->command, r->tenant->grave_ms);
+    if (!o->marker) w->grave_due_ms = at + MAX(r->tenant->grave_ms, (uint64_t)GRAVE_MIN_MS);
+    if (o->marker) request_put_header(r, "x-amz-delete-marker", SLICE_LIT("true"));
+    request_put_header(r, "x-amz-version-id", r->vid);
+}
+
+static void delete_write(struct gate_request *r, const struct wire_found *m, const struct object_there *o)
+{
     uint64_t at;
-    if (log_time(t->access, loop_wall_ms(r->gate->loop), &at) != ERR_OK) {
+    struct gate_write *w = flow_write_new(r->gate, r->tenant);
+    enum err e = log_time(r->tenant->access, loop_wall_ms(r->gate->loop), &at);
+    buf_reset(&r->headers_out);
+    if (e == ERR_OK && r->vid.p) {
+        version_command(r, o, at, w);
+    } else if (e == ERR_OK && request_versioned(r)) {
+        e = marker_command(r, m, o, at, w);
+    } else if (e == ERR_OK) {
+        struct command_turn turn;
+        request_turn(r, m, &o->e, &turn);
+        command_begin(&w->command, COMMAND_DELETE, at);
+        command_place(&w->command, r->bucket->id, r->name.key);
+        command_turn(&w->command, &turn);
+        w->grave_due_ms = object_grave_due(r, &turn, at);
+    }
+    if (e != ERR_OK) {
+        flow_write_free(w);
         request_fail_code(r, S3E_ServiceUnavailable, NULL);
         return;
     }
-    struct gate_write *w = flow_write_new(r->gate, t);
-    command_begin(&w->command, COMMAND_DELETE, at);
-    command_key(&w->command, r->bucket->id, r->name.key, ver, t->grave_ms);
-    w->grave_due_ms = at + MAX(t->grave_ms, (uint64_t)GRAVE_MIN_MS);
-    struct leaf_says says = {.write = true, .has_ver = true, .ver = ver};
-    append(r, w, &says);
+    struct leaf_says says = {.write = true, .has_ver = true, .ver = o->ver, .rev = o->rev};
+    object_append(r, w, &says, delete_done);
 }
+
+static void delete_found(struct keeper_ask *a, const struct wire_found *m)
+{
+    struct gate_request *r = a->ctx;
+    struct object_there o;
+    if (!object_seen(r, m, &o)) return;
+    /* Its leaf's number is right and the rest is not: no version of that name, though the leaf says what it saw. */
+    bool other = o.there && r->vid.p && !r->vid_null && o.e.order != r->vid_order;
+    bool nothing = r->vid.p ? !o.there || other : !o.there && !request_versioned(r);
+    if (!request_may_record(r, !nothing)) return;
+    enum s3_error code = other ? S3E_NONE : delete_guards(r, &o);
+    if (code != S3E_NONE) {
+        object_refuse(r, code, &o, slice_of(NULL, 0));
+        return;
+    }
+    if (!nothing) {
+        delete_write(r, m, &o);
+        return;
+    }
+    buf_reset(&r->headers_out);
+    if (r->vid.p) request_put_header(r, "x-amz-version-id", r->vid);
+    struct leaf_says says = {.has_ver = true, .ver = o.ver, .rev = o.rev};         /* a read, answered like a delete */
+    step_record_or_fail(r, &says, NULL, read_absent);
+}
+
+void op_delete_begin(struct gate_request *r) { object_hold_find(r, object_mode(r), delete_found); }
 
 /* undelete ------------------------------------------------------------------------------------------------------------------ */
 
-/* The buried version, sealed again for its new place in the order. */
+struct undelete {                                  /* what the first FIND saw */
+    struct object_there there;
+    struct command_turn turn;
+};
+
+static void undelete_cleanup(struct gate_request *r)
+{
+    free(r->u.job);
+    r->u.job = NULL;
+}
+
+static void undelete_done(struct gate_write *w, bool applied)
+{
+    struct gate_request *r = w->ctx;
+    r->write = NULL;
+    buf_reset(&r->headers_out);
+    if (applied) {
+        request_put_header(r, "Content-Type", SLICE_LIT("application/json"));
+        request_answer(r, request_recorded(r), 200, SLICE_LIT("{\"restored\":true}\n"));
+        return;
+    }
+    s3_fault_set(&r->fault, S3E_NoSuchKey, "The deleted version has been purged");
+    request_fail(r, request_recorded(r));
+}
+
+/* The buried version, sealed again for its new place in the order. Its writer stays. */
 static enum err undelete_seal(struct gate_request *r, struct entry *e, uint64_t at, struct gate_write *w, struct buf *fresh)
 {
     struct gate *g = r->gate;
     struct gate_tenant *t = r->tenant;
+    const struct undelete *u = r->u.job;
     struct entry_place place = {.tenant = t->id, .bucket = r->bucket->id, .key = r->name.key};
-    AUTO(buf) struct buf meta = BUF_INIT(ENTRY_META_BYTES_MAX);
+    AUTO(buf) struct buf meta = BUF_INIT(ENTRY_META_BYTES_MAX + 1);
     TRY(entry_open_all(g->crypto, &g->hash, &r->bucket->key, &t->key, &place, e, &meta));
-    uint64_t buried = e->index;
-    e->index = log_size(t->access);
-    rng_fill(g->rng, e->order, sizeof e->order);
+    uint64_t buried = e->index, mtime = e->facts.mtime_ms;
+    char writer[ACCOUNT_CHARS + 1];
+    memcpy(writer, e->facts.account, sizeof writer);
+    object_head(r, e->flags & ENTRY_SET, mtime, e);
+    memcpy(e->facts.account, writer, sizeof writer);
     buf_reset(&r->body_bytes);
     TRY(entry_seal(g->crypto, &g->hash, g->rng, &r->bucket->key, &t->key, &place, e, buf_slice(&meta), &r->body_bytes));
-    struct record_new n = {.size = e->facts.size, .etag_kind = e->facts.etag_kind, .etag = slice_of(e->facts.etag, e->facts.etag_n),
-                           .sum_kind = e->facts.sum, .sum = slice_of(e->facts.sum_value, e->facts.sum_n)};
-    memcpy(n.bucket, r->bucket->id, ID_BYTES);
-    memcpy(n.blob, e->row[0].blob, ID_BYTES);
-    entry_hash(&g->hash, e, buf_slice(&meta), n.entry_hash);
-    record_new_put(fresh, &n);
-    uint64_t guard = r->u.get.off;
+    object_new(r, e, buf_slice(&meta), fresh);
     command_begin(&w->command, COMMAND_UNDELETE, at);
-    command_key(&w->command, r->bucket->id, r->name.key, guard, t->grave_ms);
+    command_place(&w->command, r->bucket->id, r->name.key);
+    command_turn(&w->command, &u->turn);
     command_u64(&w->command, buried);
     command_entry(&w->command, buf_slice(&r->body_bytes));
-    if (guard != COMMAND_GUARD_ABSENT) w->grave_due_ms = at + MAX(t->grave_ms, (uint64_t)GRAVE_MIN_MS);
+    w->grave_due_ms = object_grave_due(r, &u->turn, at);
     return buf_ok(fresh) ? ERR_OK : ERR_LIMIT;
 }
 
 static void undelete_found(struct keeper_ask *a, const struct wire_found *m)
 {
     struct gate_request *r = a->ctx;
-    if (!m || m->present == WIRE_FOUND_IO) {
-        request_fail_code(r, S3E_ServiceUnavailable, NULL);
-        return;
-    }
-    if (!step_still_allowed(r)) {
-        step_refuse(r);
+    const struct undelete *u = r->u.job;
+    struct object_there buried;
+    uint64_t at, ctl = decided_ctl(r->decided);
+    if (!object_seen(r, m, &buried)) return;
+    if (ctl != decided_ctl(r->decided)) {          /* the versioning it was turned by may be another now */
+        request_fail_code(r, S3E_SlowDown, NULL);
         return;
     }
     if (!request_may_record(r, true)) return;
-    uint64_t guard = r->u.get.off, at;             /* the current version, of the first FIND */
-    if (m->present != WIRE_FOUND_PRESENT) {
-        refuse(r, S3E_NoSuchKey, guard);
+    if (!buried.there) {
+        object_refuse(r, S3E_NoSuchKey, &u->there, slice_of(NULL, 0));
         return;
     }
     struct gate_write *w = flow_write_new(r->gate, r->tenant);
     AUTO(buf) struct buf fresh = BUF_INIT(512);
-    struct entry e = {0};
+    struct entry *e = &buried.e;
     enum err err = log_time(r->tenant->access, loop_wall_ms(r->gate->loop), &at);
-    if (err == ERR_OK) err = entry_parse(m->entry, &e);
-    if (err == ERR_OK && (e.row_count == 0 || e.delete_marker)) err = ERR_CORRUPT;
-    if (err == ERR_OK) err = undelete_seal(r, &e, at, w, &fresh);
-    entry_done(&e);
+    if (err == ERR_OK && (buried.marker || (e->row_count == 0 && !(e->flags & ENTRY_SET)))) err = ERR_CORRUPT;
+    if (err == ERR_OK) err = undelete_seal(r, e, at, w, &fresh);
+    entry_done(e);
     if (err != ERR_OK) {
         log_line(LOG_ERROR, "undelete-failed", "err=%s", err_name(err));
         flow_write_free(w);
         request_fail_code(r, S3E_InternalError, NULL);
         return;
     }
-    struct leaf_says says = {.write = true, .has_ver = true, .ver = guard, .has_bytes = true, .bytes = e.facts.size, .fresh = buf_slice(&fresh)};
-    append(r, w, &says);
+    struct leaf_says says = {.write = true, .has_ver = true, .ver = u->there.ver, .rev = u->there.rev, .has_bytes = true, .bytes = e->facts.size,
+                             .fresh = buf_slice(&fresh)};
+    object_append(r, w, &says, undelete_done);
 }
 
-/* Both: what is current, under the hold. */
-static void delete_found(struct keeper_ask *a, const struct wire_found *m)
+/* What is current, under the hold; then what is buried. */
+static void undelete_current(struct keeper_ask *a, const struct wire_found *m)
 {
     struct gate_request *r = a->ctx;
-    struct entry e = {0};
-    uint64_t ver;
-    if (!m || m->present == WIRE_FOUND_IO) {
-        request_fail_code(r, S3E_ServiceUnavailable, NULL);
-        return;
-    }
-    if (!step_still_allowed(r)) {
-        step_refuse(r);
-        return;
-    }
-    enum s3_error code = current(r, m, &e, &ver);
-    if (code == S3E_NONE && r->op != S3_OP_DeleteObject) {
-        r->u.get.off = ver;
-        find(r, 1, undelete_found);
-        return;
-    }
-    if (!request_may_record(r, ver != UINT64_MAX)) return;
-    if (code == S3E_NONE) code = delete_guards(r, &e, ver);
-    if (code != S3E_NONE) {
-        refuse(r, code, ver);
-        return;
-    }
-    if (ver != UINT64_MAX) {
-        delete_write(r, ver);
-        return;
-    }
-    struct leaf_says says = {.has_ver = true, .ver = UINT64_MAX};      /* nothing there: a read, answered like a delete */
-    step_record_or_fail(r, &says, NULL, read_absent);
+    struct undelete *u = r->u.job;
+    if (!object_seen(r, m, &u->there)) return;
+    request_turn(r, m, u->there.there ? &u->there.e : NULL, &u->turn);
+    object_find(r, WIRE_FIND_GRAVE, undelete_found);
 }
 
-void op_delete_begin(struct gate_request *r) { hold_and_find(r); }
+static void undelete_hold(struct gate_request *r)
+{
+    r->u.job = calloc(1, sizeof(struct undelete));
+    r->cleanup = undelete_cleanup;
+    if (r->u.job) object_hold_find(r, WIRE_FIND_CURRENT, undelete_current);
+    else request_fail_code(r, S3E_ServiceUnavailable, NULL);
+}
 
 /* Bucket and key are known, or fault says what is wrong with them. */
 static void undelete_go(struct gate_request *r, struct slice bucket, struct slice key)
@@ -236,7 +242,7 @@ static void undelete_go(struct gate_request *r, struct slice bucket, struct slic
         s3_fault_set(&r->fault, S3E_InvalidArgument, "bucket and key must be given");
     if (r->fault.code == S3E_NONE) r->name = (struct s3_name){.bucket = bucket, .key = key};
     if (!step_decide_and_bind(r)) step_refuse(r);
-    else hold_and_find(r);
+    else undelete_hold(r);
 }
 
 /* LAW-3: the body names the object, so its digest must be the signed one. */

@@ -47,7 +47,10 @@ struct request_get {
     struct release_says says;
     uint32_t number;                               /* partNumber asked for; 0: none */
     uint32_t part_count;                           /* with it: parts of the object; 0: it did not come in parts */
+    uint64_t want_off, want_len;                   /* plaintext bytes whose part rows FIND shall bring along; 0: none */
+    bool spent;                                    /* the first RELEASE is out */
     void (*got)(struct gate_request *r);           /* op_read() */
+    void *job;                                     /* of whoever called it */
 };
 void request_get_done(struct request_get *q);
 struct request_put {
@@ -62,6 +65,7 @@ struct request_put {
     uint64_t size_min, size_max;                   /* of a form: content-length-range */
     enum s3_sum also;                              /* a second checksum that COMMIT must carry (an upload's own); NONE: none. Set before op_put_open() */
     uint8_t also_value[S3_SUM_BYTES_MAX];
+    bool copy;                                     /* opened by op_put_open_copy() */
     void (*commit)(struct gate_request *r);        /* COMMIT's digests are right */
     void *job;                                     /* of whoever opened it: op_upload.c, op_copy.c, op_form.c */
     void (*job_cleanup)(struct gate_request *r);
@@ -209,6 +213,13 @@ void op_attributes_begin(struct gate_request *r);
  * r->u.get.entry and meta into r->body_bytes, answers what is absent itself (404, 405 of a marker, 403 when hidden), else calls got(). There the leaf must be
  * appended in the same turn. */
 void op_read(struct gate_request *r, void (*got)(struct gate_request *r));
+/* In got(), or behind another FIND of it: refuses with a leaf that names the version found. r->fault may hold more than the code. */
+void read_refuse(struct gate_request *r, enum s3_error code);
+/* Rule 8, the decision and the log's readiness once more, for the answer to a FIND behind got(). False: the request went another way (it may find anew). */
+MUST_USE bool read_goes_on(struct gate_request *r, const struct wire_found *m);
+MUST_USE bool read_stands(struct gate_request *r);
+/* Asks for rows of q's set from part number `from` on. */
+void read_find_part(struct gate_request *r, const struct request_get *q, uint16_t from, uint32_t rows_max, void (*found)(struct keeper_ask *a, const struct wire_found *m));
 /* From a durable receipt to what `says` asks for: one RELEASE, or of a set as many as it takes, each but the first on NEXT. With from->copy the request
  * lives on behind the last one, for its COMMIT. Headers are r->headers_out. The locations of from->entry's rows are in from->locations; part rows that FOUND
  * brought may be in from->parts, the others are asked for. from is &r->u.get; request_get_done() (op_read.c) frees what is in it. */
@@ -221,7 +232,9 @@ void op_put_commit(struct gate_request *r, const struct wire_commit *m);
  * refused by it. The caller has set u.put.job before, if it needs one. */
 void op_put_open(struct gate_request *r, void (*commit)(struct gate_request *r));
 /* The same without a client's body: the front reads `size` bytes by the RELEASE that the caller sends behind the ticket. sum: what COMMIT must carry besides MD5. */
-void op_put_open_copy(struct gate_request *r, uint64_t size, enum s3_sum sum, void (*commit)(struct gate_request *r));
+bool op_put_open_copy(struct gate_request *r, uint64_t size, enum s3_sum sum, void (*commit)(struct gate_request *r));   /* false: it ended the request */
+/* Rows, size, ETag, checksum and key of what COMMIT sealed; the rest of e is zero. The key is u.put's. */
+void op_put_entry(const struct gate_request *r, struct entry *e);
 /* Of whatever becomes an object (PUT, form, upload in parts, copy with REPLACE): headers that ask for what is not here are refused; user metadata and tags
  * within their bounds. */
 enum s3_error op_put_headers(struct gate_request *r);
