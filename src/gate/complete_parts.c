@@ -74,7 +74,7 @@ static enum s3_error part_take(struct complete *c, const struct s3_complete_part
         err = part_sum(c, &e->facts);
     }
     if (err == ERR_OK) {
-        struct entry_part part = {.number = (uint16_t)(c->at + 1), .plain_size = e->facts.size, .key = e->keys.p, .sum = e->facts.sum, .sum_n = e->facts.sum_n};
+        struct entry_part part = {.number = p->number, .plain_size = e->facts.size, .key = e->keys.p, .sum = e->facts.sum, .sum_n = e->facts.sum_n};
         memcpy(part.blob, e->row[0].blob, ID_BYTES);
         memcpy(part.sum_value, e->facts.sum_value, e->facts.sum_n);
         err = entry_part_seal(g->crypto, g->rng, &c->set_key, r->tenant->id, c->id, c->total, &part, &sealed);

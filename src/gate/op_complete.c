@@ -143,7 +143,7 @@ static enum err complete_seal(struct complete *c, uint64_t at, struct gate_write
     e->keys = secret_take(&c->set_key);
     buf_reset(&r->scratch);
     TRY(entry_seal(g->crypto, &g->hash, g->rng, &r->bucket->key, &t->key, &place, e, buf_slice(&c->meta), &r->scratch));
-    upload_new(r, e, buf_slice(&c->meta), fresh);
+    object_new(r, e, buf_slice(&c->meta), fresh);
     command_begin(&w->command, COMMAND_COMPLETE, at);
     command_place(&w->command, r->bucket->id, r->name.key);
     command_turn(&w->command, &turn);

@@ -18,6 +18,7 @@ static void part_job_cleanup(struct gate_request *r)
 {
     struct part_job *j = r->u.put.job;
     if (!j) return;
+    part_copy_cleanup(r);
     buf_done(&j->name);
     free(j);
     r->u.put.job = NULL;
@@ -120,11 +121,11 @@ static enum err part_seal(struct gate_request *r, const struct part_write *p, st
     e->flags = ENTRY_PART;
     e->index = e->revision = log_size(t->access);
     rng_fill(g->rng, &e->order, sizeof e->order);
-    e->facts.mtime_ms = at;
-    upload_writer(r, &e->facts);
+    e->facts.mtime_ms = j->at = at;
+    object_writer(r, e->facts.account);
     buf_reset(&r->body_bytes);
     TRY(entry_seal(g->crypto, &g->hash, g->rng, &r->bucket->key, &t->key, &place, e, none, &r->body_bytes));
-    upload_new(r, e, none, fresh);
+    object_new(r, e, none, fresh);
     command_begin(&w->command, COMMAND_PART, at);
     command_place(&w->command, r->bucket->id, r->name.key);
     command_id(&w->command, j->id);

@@ -100,12 +100,6 @@ enum hold_result upload_hold(struct gate_request *r, struct slice name, void (*g
     return h;
 }
 
-void upload_writer(const struct gate_request *r, struct entry_facts *f)
-{
-    const struct gate_key *k = verified_key(r->verified);
-    if (k) memcpy(f->account, k->account, sizeof f->account);
-}
-
 void upload_etag(struct entry_facts *f, const uint8_t md5[16])
 {
     static const char hex[] = "0123456789abcdef";
@@ -124,16 +118,6 @@ void upload_put_etag(struct gate_request *r, const struct entry_facts *f)
     memcpy(text + 1, f->etag, f->etag_n);
     text[f->etag_n + 1] = '"';
     request_put_header(r, "ETag", slice_of(text, f->etag_n + 2));
-}
-
-void upload_new(struct gate_request *r, const struct entry *e, struct slice meta, struct buf *out)
-{
-    struct record_new n = {.size = e->facts.size, .etag_kind = e->facts.etag_kind, .etag = slice_of(e->facts.etag, e->facts.etag_n),
-                           .sum_kind = e->facts.sum, .sum = slice_of(e->facts.sum_value, e->facts.sum_n)};
-    memcpy(n.bucket, r->bucket->id, ID_BYTES);
-    memcpy(n.blob, e->flags & ENTRY_SET ? e->set : e->row[0].blob, ID_BYTES);
-    entry_hash(&r->gate->hash, e, meta, n.entry_hash);
-    record_new_put(out, &n);
 }
 
 /* CreateMultipartUpload ---------------------------------------------------------------------------------------------------- */
@@ -202,7 +186,7 @@ static enum err create_seal(struct gate_request *r, struct create *c, struct gat
     rng_fill(g->rng, &e.order, sizeof e.order);
     entry_upload_id(e.index, random, c->id);
     e.facts = (struct entry_facts){.mtime_ms = c->at, .sum = (uint8_t)c->sum, .sum_type = (uint8_t)c->type};
-    upload_writer(r, &e.facts);
+    object_writer(r, e.facts.account);
     op_put_meta(r, &meta, &e.facts.tags);
     if (!buf_ok(&meta)) return ERR_LIMIT;
     entry_part_name(&name, r->name.key, c->id, 0);

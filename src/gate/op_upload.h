@@ -6,7 +6,7 @@
 #ifndef TILLIT_GATE_OP_UPLOAD_H
 #define TILLIT_GATE_OP_UPLOAD_H
 
-#include "gate/request.h"
+#include "gate/object.h"
 #include "s3/s3_config.h"
 
 /* The upload that the parameter uploadId names. NoSuchUpload when it names none. */
@@ -25,17 +25,14 @@ void upload_refuse(struct gate_request *r, enum s3_error code, const uint8_t id[
 void upload_append(struct gate_request *r, struct gate_write *w, const struct leaf_says *says, void (*done)(struct gate_write *w, bool applied));
 /* The bucket counts the request (rule 9: DeleteBucket waits for it) and, with name.n, the name in it is held. HOLD_FULL also when the bucket closes. */
 MUST_USE enum hold_result upload_hold(struct gate_request *r, struct slice name, void (*got)(struct hold_wait *w, bool yes));
-/* The writer's account into facts; nothing for everyone. */
-void upload_writer(const struct gate_request *r, struct entry_facts *f);
 /* The digest in lower-case hex, as an ETag. */
 void upload_etag(struct entry_facts *f, const uint8_t md5[16]);
-/* record_new of e into out. blob: its first blob, or its set. */
-void upload_new(struct gate_request *r, const struct entry *e, struct slice meta, struct buf *out);
 /* ETag: "..." */
 void upload_put_etag(struct gate_request *r, const struct entry_facts *f);
 
 /* UploadPartCopy: op_part_copy.c. Number and upload are read, nothing was asked yet. */
 void part_copy_begin(struct gate_request *r);
+void part_copy_cleanup(struct gate_request *r);
 
 /* What a part keeps from ASK to its answer: u.put.job. */
 struct part_job {
@@ -46,6 +43,7 @@ struct part_job {
     struct buf name;                               /* of the hold: 00 | upload | number: no object key begins so */
     uint64_t guard;                                /* leaf of the part that is there, or ABSENT */
     void (*held)(struct gate_request *r);          /* what comes when it is known */
+    uint64_t at;                                   /* the part's time, once its leaf is appended */
     struct part_copy *copy;                        /* op_part_copy.c */
 };
 /* NULL: refused, its leaf is under way. */
