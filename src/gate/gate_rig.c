@@ -238,6 +238,7 @@ static void keeper_answers(struct rig *r, uint8_t type, uint64_t id, struct slic
 {
     struct wire_find find;
     struct wire_apply apply;
+    if (r->keeper_also && r->keeper_also(r, type, id, payload)) return;
     if (type == WIRE_FIND) {
         assert_int_equal(wire_get_find(payload, &find), ERR_OK);
         keeper_finds(r, id, &find);

@@ -53,6 +53,8 @@ struct rig {
     size_t held_count;
     bool hold_finds, hold_applies, hold_scans, refuse;
     uint64_t watermark, as_of;
+    /* What a test's own keeper knows beyond PUT and DELETE of current versions: asked first, true: it has answered. */
+    bool (*keeper_also)(struct rig *r, uint8_t type, uint64_t id, struct slice payload);
     struct wire_listener *listener;
     struct wire_conn *keeper, *front;
     bool front_gone;
