@@ -136,5 +136,9 @@ struct release_says {
 void step_release_from(struct gate_request *r, struct request_get *from, struct recorded *rec, const struct release_says *says);
 void step_release_next(struct gate_request *r, struct request_get *from);
 bool step_release_rows_there(const struct request_get *from);
+/* Opens a part row of q's set: what it says of itself is what its seal says. Its key stays in step_release.c's locked memory, till the next one. CORRUPT: not so. */
+struct wire_part_row;
+struct entry_part;
+MUST_USE enum err step_release_row(struct gate_request *r, const struct request_get *q, const struct wire_part_row *row, struct entry_part *part);
 
 #endif

@@ -97,13 +97,15 @@ bool step_release_rows_there(const struct request_get *q)
 }
 
 /* LAW-2: what the keeper says of a row counts for nothing; its seal says which part it is, and only at its place in its set does it open. */
-static enum err open_row(struct gate_request *r, const struct request_get *q, const struct wire_part_row *row, struct entry_part *part)
+enum err step_release_row(struct gate_request *r, const struct request_get *q, const struct wire_part_row *row, struct entry_part *part)
 {
     uint64_t off = row->off;
     if (!part_key.n) TRY(secret_new(&part_key, KEYS_BYTES));
+    wipe(part_key.p, part_key.n);
     TRY(entry_part_open(r->gate->crypto, &q->entry.keys, r->tenant->id, q->entry.set, off, row->sealed, part, part_key.p));
+    uint64_t size = q->entry.facts.size;
     bool same = part->plain_size == row->plain_size && part->number == row->number && memcmp(part->blob, row->blob.p, ID_BYTES) == 0;
-    return same && part->plain_size <= q->says.size && off <= q->says.size - part->plain_size ? ERR_OK : ERR_CORRUPT;
+    return same && part->plain_size <= size && off <= size - part->plain_size ? ERR_OK : ERR_CORRUPT;
 }
 
 /* As many as fit of the rows that come next; parts lie one behind the other without a gap, so none can be left out. */
@@ -115,7 +117,7 @@ static enum err put_set_rows(struct gate_request *r, struct request_get *q, stru
     for (size_t count = 0; !set_done(q) && count < WIRE_RELEASE_ROWS_MAX && next_row(q, &list, &row); count++) {
         struct frame_range range;
         if (q->set_begun ? row.off != q->released : row.off > q->released) return ERR_CORRUPT;
-        TRY(open_row(r, q, &row, &part));
+        TRY(step_release_row(r, q, &row, &part));
         struct row_of of = {.blob = part.blob, .key = part_key.p, .plain_size = part.plain_size, .row_off = row.off, .location = row.location};
         TRY(row_range(&of, q->says.off, q->says.len, &range));
         size_t need = ROW_FIXED_BYTES + (range.segment_last - range.segment_first + 1) * (size_t)FRAME_KEY_BYTES + row.location.n;
@@ -147,6 +149,7 @@ static void release_put(struct gate_request *r, struct request_get *q, struct re
     ASSERT(recorded_durable(rec) || BREAK("release-before-durable"));   /* LAW-1; pair: conn_put_release() */
     __attribute__((cleanup(rows_done))) struct buf rows = BUF_INIT(ROWS_BYTES_MAX);
     bool set = q->entry.flags & ENTRY_SET, keys = !says->head || BREAK("head-gives-key");   /* LAW-2: HEAD opens nothing */
+    if (set && says->head) keys = false;
     if (!release_ctx.md) {
         enum err e = frame_ctx_init(&release_ctx);
         ASSERT(e == ERR_OK);
@@ -178,12 +181,12 @@ void step_release_from(struct gate_request *r, struct request_get *from, struct 
     ASSERT(says->off + says->len >= says->off && says->off + says->len <= says->size);
     recorded_spend(rec);
     from->says = *says;
+    from->spent = true;
     release_put(r, from, rec, true);
 }
 
 void step_release_next(struct gate_request *r, struct request_get *from)
 {
-    ASSERT(from->awaits_next && !set_done(from));
-    from->awaits_next = false;
+    ASSERT(from->spent && !set_done(from));
     release_put(r, from, request_recorded(r), false);
 }
