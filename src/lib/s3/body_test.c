@@ -119,7 +119,7 @@ static void body_headers_are_read_and_contradictions_refused(void **state)
         {"bad value", "Content-Length: 5\nx-amz-checksum-crc32: NhCm\n", S3_PAYLOAD_UNSIGNED, S3E_InvalidRequest},
         {"D07", "Content-Length: 5\nx-amz-sdk-checksum-algorithm: CRC32\n", S3_PAYLOAD_UNSIGNED, S3E_InvalidRequest},
         {"sdk and header", "Content-Length: 5\nx-amz-sdk-checksum-algorithm: CRC32\nx-amz-checksum-crc32: NhCmhg==\n", S3_PAYLOAD_UNSIGNED, S3E_NONE},
-        {"unknown algorithm", "Content-Length: 5\nx-amz-checksum-sha512: xx\n", S3_PAYLOAD_UNSIGNED, S3E_NotImplemented},
+        {"unknown algorithm", "Content-Length: 5\nx-amz-checksum-sha3: xx\n", S3_PAYLOAD_UNSIGNED, S3E_NotImplemented},
         {"trailer", "x-amz-decoded-content-length: 5\nx-amz-trailer: x-amz-checksum-crc32\nx-amz-sdk-checksum-algorithm: CRC32\n",
          S3_PAYLOAD_STREAM_UNSIGNED_TRAILER, S3E_NONE},
         {"C04 missing", "x-amz-trailer: x-amz-checksum-crc32\n", S3_PAYLOAD_STREAM_UNSIGNED_TRAILER, S3E_MissingContentLength},
@@ -130,6 +130,9 @@ static void body_headers_are_read_and_contradictions_refused(void **state)
         {"C08", "x-amz-decoded-content-length: 5\nx-amz-trailer: x-amz-checksum-crc64nvme\nx-amz-sdk-checksum-algorithm: sha1\n",
          S3_PAYLOAD_STREAM_UNSIGNED_TRAILER, S3E_InvalidRequest},
         {"C12", "x-amz-decoded-content-length: 5\nx-amz-trailer: x-amz-meta-foo\n", S3_PAYLOAD_STREAM_UNSIGNED_TRAILER, S3E_InvalidRequest},
+        {"sha512 in the trailer", "x-amz-decoded-content-length: 5\nx-amz-trailer: x-amz-checksum-sha512\n", S3_PAYLOAD_STREAM_UNSIGNED_TRAILER, S3E_NONE},
+        {"xxhash128", "Content-Length: 5\nx-amz-checksum-xxhash128: tXgzWTlHCtnh2UiBP6EXZw==\nx-amz-sdk-checksum-algorithm: XXHASH128\n", S3_PAYLOAD_UNSIGNED, S3E_NONE},
+        {"md5 as a checksum", "Content-Length: 5\nx-amz-checksum-md5: XUFAKrxLKna5cZ2REBfFkg==\n", S3_PAYLOAD_UNSIGNED, S3E_NONE},
         {"trailer without framing", "Content-Length: 5\nx-amz-trailer: x-amz-checksum-crc32\n", S3_PAYLOAD_UNSIGNED, S3E_InvalidRequest},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
             s3_delete_begin(&out);
             for (size_t i = 0; i < list.count; i++) {
                 ASSERT(list.keys[i].key.n > 0 && slice_is_utf8(list.keys[i].key));
-                s3_delete_row(&out, list.keys[i].key);
+                s3_delete_row(&out, list.keys[i].key, list.keys[i].version_id, false, list.keys[i].version_id);
             }
             s3_delete_end(&out);
         }

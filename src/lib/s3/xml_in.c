@@ -208,7 +208,7 @@ enum s3_error s3_xml_refuse(struct s3_xml *x) { return x->error = S3E_MalformedX
 
 enum s3_xml_kind s3_xml_kind_of(const struct s3_xml *x) { return x->kind; }
 
-bool s3_xml_empty(const struct s3_xml *x) { return x->size == 0; }
+bool s3_xml_empty(const struct s3_xml *x) { return x->size == 0 && x->error == S3E_NONE; }
 
 const struct s3_xml_node *s3_xml_nodes(const struct s3_xml *x, size_t *count)
 {

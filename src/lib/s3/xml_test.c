@@ -106,10 +106,16 @@ static void small_documents_are_written(void **state)
                                     "<ContinuationToken>t</ContinuationToken></ListAllMyBucketsResult>");
     buf_reset(&out);
     s3_delete_begin(&out);
-    s3_delete_row(&out, SLICE_LIT("a"));
-    s3_delete_error(&out, SLICE_LIT("b"), S3E_AccessDenied, NULL);
+    struct slice none = {0};
+    s3_delete_row(&out, SLICE_LIT("a"), none, false, none);
+    s3_delete_row(&out, SLICE_LIT("m"), none, true, SLICE_LIT("v2"));
+    s3_delete_row(&out, SLICE_LIT("v"), SLICE_LIT("v1"), true, SLICE_LIT("v1"));
+    s3_delete_error(&out, SLICE_LIT("b"), SLICE_LIT("null"), S3E_AccessDenied, NULL);
     s3_delete_end(&out);
-    check_text(buf_slice(&out), DOC "<DeleteResult" NS "<Deleted><Key>a</Key></Deleted><Error><Key>b</Key><Code>AccessDenied</Code>"
+    check_text(buf_slice(&out), DOC "<DeleteResult" NS "<Deleted><Key>a</Key></Deleted>"
+                                    "<Deleted><Key>m</Key><DeleteMarker>true</DeleteMarker><DeleteMarkerVersionId>v2</DeleteMarkerVersionId></Deleted>"
+                                    "<Deleted><Key>v</Key><VersionId>v1</VersionId><DeleteMarker>true</DeleteMarker><DeleteMarkerVersionId>v1</DeleteMarkerVersionId></Deleted>"
+                                    "<Error><Key>b</Key><VersionId>null</VersionId><Code>AccessDenied</Code>"
                                     "<Message>Access Denied</Message></Error></DeleteResult>");
     buf_done(&out);
 }
