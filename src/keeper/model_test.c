@@ -41,6 +41,7 @@ struct upload {
 struct set {
     uint8_t id[ID_BYTES];
     size_t count;
+    unsigned number[PARTS];
     uint64_t off[PARTS], size[PARTS];
     struct blob blobs[PARTS];
 };
@@ -147,7 +148,7 @@ static void expect(struct model *m, struct lines *l) {
             continue;
         }
         for (size_t n = 0; n < s->count; n++) {
-            lines_add(l, "O %llu %llu %zu size=%llu blob=%llu", U64(get_be64(s->id)), U64(s->off[n]), n + 1, U64(s->size[n]), U64(get_be64(s->blobs[n].id)));
+            lines_add(l, "O %llu %llu %u size=%llu blob=%llu", U64(get_be64(s->id)), U64(s->off[n]), s->number[n], U64(s->size[n]), U64(get_be64(s->blobs[n].id)));
             ++*tally_of(&t, s->blobs[n].id);
         }
         i++;
@@ -437,6 +438,7 @@ static void complete(struct model *m, struct upload *u) {
         chosen[n] = u->parts[n].leaf != ABSENT && roll(m, 4) > 0;
         if (!chosen[n]) continue;
         s.blobs[s.count] = u->parts[n].blob;
+        s.number[s.count] = n;
         s.size[s.count] = 1 + roll(m, 1000);
         s.off[s.count] = s.count == 0 ? 0 : s.off[s.count - 1] + s.size[s.count - 1];
         s.count++;

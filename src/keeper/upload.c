@@ -175,11 +175,11 @@ enum err judge_complete(struct apply *a) {
     return ERR_OK;
 }
 
-static void put_set_row(struct commit *c, const uint8_t *set, uint16_t number, const struct command_part *part, const struct entry_row *from) {
+static void put_set_row(struct commit *c, const uint8_t *set, const struct command_part *part, const struct entry_row *from) {
     struct row_key key;
     row_set(&key, set);
     row_put_u64(&key, part->off);
-    const struct set_row row = {.number = number, .plain_size = part->plain_size, .cipher_size = from->entry.sizes[0],
+    const struct set_row row = {.number = part->number, .plain_size = part->plain_size, .cipher_size = from->entry.sizes[0],
                                 .blob = from->entry.blobs[0], .location = from->locations[0], .sealed = part->sealed};
     buf_reset(&c->scratch2);
     set_row_put(&c->scratch2, &row);
@@ -206,7 +206,8 @@ static enum err take_parts(struct apply *a) {
         uint16_t number = 0;
         TRY(part_of_walk(c, key, value, &number, &row));
         if (more && number == part.number) {
-            put_set_row(c, a->i->upload, ++taken, &part, &row);
+            put_set_row(c, a->i->upload, &part, &row);
+            taken++;
             more = command_next_part(&list, &part);
         } else {
             TRY(blob_release(c, row.entry.blobs[0], row.locations[0]));
