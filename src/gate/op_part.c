@@ -39,7 +39,8 @@ struct part_job *part_job_new(struct gate_request *r)
     r->u.put.job = j;
     r->u.put.job_cleanup = part_job_cleanup;
     r->cleanup = part_cleanup;
-    enum s3_error e = s3_part_number(r->s3.params, r->s3.param_count, &number, &r->fault);
+    enum s3_error e = op_put_headers(r);
+    if (e == S3E_NONE) e = s3_part_number(r->s3.params, r->s3.param_count, &number, &r->fault);
     if (e == S3E_NONE && number == 0) e = s3_fault_set(&r->fault, S3E_InvalidArgument, "This operation does not accept a query without partNumber");
     if (e == S3E_NONE) e = upload_named(r, j->id);
     if (e != S3E_NONE) {

@@ -24,7 +24,6 @@ struct part_copy {
     uint32_t slot;
     struct hold_wait hold;                         /* of the source's key, when it is overtaken too often */
     bool held;
-    struct loop_after after;
 };
 
 static void source_find(struct gate_request *r);
@@ -48,7 +47,6 @@ void part_copy_cleanup(struct gate_request *r)
     struct part_copy *c = copy_of(r);
     if (!c) return;
     source_unhold(c);
-    loop_after_del(r->gate->loop, &c->after);
     r->next = NULL;
     request_get_done(&c->src);
     if (c->meta.n) wipe(c->meta.p, c->meta.n);
@@ -208,27 +206,6 @@ static void moved_commit(struct gate_request *r)
     part_hold(r, moved_held);
 }
 
-/* Behind the TICKET, which leaves at the end of its turn. */
-static void moved_release(struct loop_after *a)
-{
-    struct gate_request *r = a->ctx;
-    struct part_copy *c = copy_of(r);
-    struct release_says says = {.status = 200, .size = c->src.entry.facts.size, .off = c->first, .len = c->len};
-    if (r->state == REQUEST_TICKET) {
-        read_release(r, &c->src, &says);
-        return;
-    }
-    s3_fault_set(&r->fault, S3E_ServiceUnavailable, NULL);
-    request_fail(r, request_recorded(r));
-}
-
-static void moved_release_soon(struct loop_after *a)
-{
-    struct gate_request *r = a->ctx;
-    a->run = moved_release;
-    loop_after_add(r->gate->loop, a);
-}
-
 static void moved_durable(struct gate_request *r, const struct recorded *rec)
 {
     struct part_job *j = r->u.put.job;
@@ -243,11 +220,9 @@ static void moved_durable(struct gate_request *r, const struct recorded *rec)
         return;
     }
     c->src.copy = true;
-    c->after.run = moved_release_soon;             /* twice behind: the ticket's own end of turn comes between */
-    c->after.ctx = r;
     buf_reset(&r->headers_out);
-    loop_after_add(r->gate->loop, &c->after);
-    op_put_open_copy(r, c->len, j->sum, moved_commit);
+    struct release_says says = {.status = 200, .size = c->src.entry.facts.size, .off = c->first, .len = c->len};
+    if (op_put_open_copy(r, c->len, j->sum, moved_commit)) read_release(r, &c->src, &says);
 }
 
 static void moved_read(struct gate_request *r)
@@ -439,6 +414,7 @@ static void copy_upload_found(struct keeper_ask *a, const struct wire_found *m)
 static enum s3_error source_read(struct gate_request *r, struct part_copy *c)
 {
     enum s3_error e = s3_copy_source(request_header(r, "x-amz-copy-source"), &c->mem, &c->from, &r->fault);
+    if (e == S3E_NONE && request_header(r, "x-amz-copy-source-server-side-encryption-customer-algorithm").p) e = S3E_NotImplemented;
     if (e != S3E_NONE) return e;
     if (c->from.version.p && !entry_version_parse(c->from.version, &c->null, &c->index, &c->order))
         return s3_fault_set(&r->fault, S3E_InvalidArgument, "Invalid version id specified");
