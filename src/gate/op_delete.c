@@ -109,7 +109,7 @@ static void delete_found(struct keeper_ask *a, const struct wire_found *m)
     struct object_there o;
     if (!object_seen(r, m, &o)) return;
     /* Its leaf's number is right and the rest is not: no version of that name, though the leaf says what it saw. */
-    bool other = o.there && r->vid.p && !r->vid_null && o.e.order != r->vid_order;
+    bool other = o.there && r->vid.p && !r->vid_null && (o.e.order != r->vid_order || (o.e.flags & ENTRY_NULL));
     bool nothing = r->vid.p ? !o.there || other : !o.there && !request_versioned(r);
     if (!request_may_record(r, !nothing)) return;
     enum s3_error code = other ? S3E_NONE : delete_guards(r, &o);

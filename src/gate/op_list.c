@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
- * op_list: ListObjects, both versions: one SCAN in one snapshot, facts opened in slices, a leaf that names the snapshot.
- * Role: SCAN, rule 9, leaf, LISTING. Trusts: entry.c's seals. Distrusts: what the keeper scanned; tokens.
- * Law: 1, 5 (a token opens for its own tenant, bucket and prefix only). Spec: docs/spec/order.md rule 9.
+ * op_list: listings of objects (both versions), object versions, uploads and parts: one SCAN in one snapshot, facts opened in slices, a leaf that names
+ * the snapshot.
+ * Role: SCAN, rule 9, leaf, LISTING. Trusts: op_list_rows.c to open rows. Distrusts: what the keeper says of its snapshot.
+ * Law: 1. Spec: docs/spec/order.md rule 9, docs/spec/record.md (`qry`, `res`).
  */
 #include "gate/conn.h"
-#include "gate/recent.h"
-#include "gate/request.h"
+#include "gate/op_list.h"
 #include "record/record.h"
 
 #define LIST_ROWS_BYTES_MAX (2 * 1024 * 1024)
 #define LIST_OUT_BYTES_MAX (2 * 1024 * 1024)
+#define LIST_ABOUT_BYTES_MAX 512
 #define ROWS_BETWEEN_LOOKS 32                      /* rows between two looks at the clock */
 
 static void list_cleanup(struct gate_request *r)
@@ -19,72 +20,44 @@ static void list_cleanup(struct gate_request *r)
     list_del(&q->waiting);
     buf_done(&q->rows);
     buf_done(&q->out);
-}
-
-/* tokens ------------------------------------------------------------------------------------------------------------------- */
-
-static enum err token_key(struct gate_request *r, struct secret *out)
-{
-    return keys_derive(r->gate->crypto, &r->tenant->key, KEYS_LABEL_LISTING, slice_of(r->bucket->id, ID_BYTES), out);
-}
-
-static void token_aad(const struct gate_request *r, struct buf *out)
-{
-    buf_put(out, r->tenant->id, ID_BYTES);
-    buf_put(out, r->bucket->id, ID_BYTES);
-    buf_put_lp16(out, r->u.list.args.prefix);
-    buf_put_lp16(out, r->u.list.args.delimiter);
-}
-
-/* The continuation token: the last name, sealed. */
-static enum err token_put(struct gate_request *r, struct slice after, struct buf *out)
-{
-    AUTO(secret) struct secret key = SECRET_INIT;
-    AUTO(buf) struct buf aad = BUF_INIT(KEYS_AAD_BYTES_MAX);
-    AUTO(buf) struct buf sealed = BUF_INIT(S3_KEY_BYTES_MAX + KEYS_SEAL_EXTRA_BYTES);
-    token_aad(r, &aad);
-    TRY(token_key(r, &key));
-    TRY(keys_seal(r->gate->crypto, r->gate->rng, &key, buf_slice(&aad), after, &sealed));
-    buf_put_base64url(out, buf_slice(&sealed));
-    return buf_ok(out) ? ERR_OK : ERR_LIMIT;
-}
-
-static enum err token_get(struct gate_request *r, struct slice text, struct buf *after)
-{
-    AUTO(secret) struct secret key = SECRET_INIT;
-    AUTO(buf) struct buf aad = BUF_INIT(KEYS_AAD_BYTES_MAX);
-    AUTO(buf) struct buf sealed = BUF_INIT(S3_TOKEN_CHARS_MAX);
-    if (s3_token_decode(text, &sealed) != S3E_NONE) return ERR_INPUT;
-    token_aad(r, &aad);
-    TRY(token_key(r, &key));
-    TRY(keys_open(r->gate->crypto, &key, buf_slice(&aad), buf_slice(&sealed), after));
-    return after->n <= S3_KEY_BYTES_MAX ? ERR_OK : ERR_INPUT;
+    buf_done(&q->next_id);
+    buf_done(&q->about);
 }
 
 /* the answer ------------------------------------------------------------------------------------------------------------------ */
 
+/* The rows of one frame: as many whole ones as fit. */
+static size_t rows_that_fit(struct slice left)
+{
+    struct reader rows = reader_of(left);
+    struct wire_listing_row row;
+    size_t n = 0;
+    while (wire_next_listing_row(&rows, &row) && (size_t)(rows.p - left.p) <= WIRE_DATA_BYTES_MAX) n = (size_t)(rows.p - left.p);
+    return n;
+}
+
 static void list_durable(struct gate_request *r, const struct recorded *rec)
 {
     struct request_list *q = &r->u.list;
-    AUTO(buf) struct buf receipt = BUF_INIT(96);
-    AUTO(buf) struct buf next = BUF_INIT(2048);
+    AUTO(buf) struct buf receipt = BUF_INIT(96), next = BUF_INIT(2048), owner = BUF_INIT(160), headers = BUF_INIT(4096);
     ASSERT(recorded_durable(rec) || BREAK("release-before-durable"));   /* LAW-1 */
     recorded_text(rec, &receipt);
-    if (q->more && q->args.v2 && token_put(r, buf_slice(&r->scratch), &next) != ERR_OK) {
+    if (q->more && list_next(r, &next) != ERR_OK) {
         s3_fault_set(&r->fault, S3E_InternalError, NULL);
+        buf_reset(&r->headers_out);
         request_fail(r, rec);
         return;
     }
-    if (q->more && !q->args.v2) buf_put_slice(&next, buf_slice(&r->scratch));
+    list_owner(r, &owner);
+    if (r->conn && request_header(r, "origin").p) cors_headers(r, &headers);
     struct slice left = buf_slice(&q->out);
     bool first = true;
     while (r->conn && (first || left.n)) {
-        struct reader rows = reader_of(left);
-        struct wire_listing_row row;
-        size_t n = 0;
-        while (wire_next_listing_row(&rows, &row) && (size_t)(rows.p - left.p) <= WIRE_DATA_BYTES_MAX) n = (size_t)(rows.p - left.p);
-        struct wire_listing m = {.receipt = buf_slice(&receipt), .last = n == left.n, .truncated = q->more, .next = buf_slice(&next),
-                                 .owner = slice_str(r->tenant->account), .rows = slice_of(left.p, n)};
+        size_t n = rows_that_fit(left);
+        ASSERT(n || !left.n);
+        struct wire_listing m = {.receipt = buf_slice(&receipt), .kind = q->kind, .last = n == left.n, .truncated = q->more, .next = buf_slice(&next),
+                                 .owner = buf_slice(&owner), .about = first ? buf_slice(&q->about) : slice_of(NULL, 0), .headers = buf_slice(&headers),
+                                 .rows = slice_of(left.p, n)};
         memcpy(m.request, r->id, ID_BYTES);
         conn_put_listing(r->conn, r->wire_id, &m);
         left = slice_of(left.p + n, left.n - n);
@@ -97,9 +70,15 @@ static void list_refused(struct gate_request *r, const struct recorded *rec) { r
 
 static void list_refuse(struct gate_request *r, enum s3_error code)
 {
-    s3_fault_set(&r->fault, code, NULL);
+    AUTO(buf) struct buf up = BUF_INIT(ID_BYTES + 2);
+    if (r->fault.code == S3E_NONE) s3_fault_set(&r->fault, code, NULL);
+    buf_reset(&r->headers_out);
     if (!request_may_record(r, false)) return;
     struct leaf_says says = {.why = s3_error_code(code)};
+    if (r->u.list.kind == WIRE_SCAN_PARTS) {
+        record_up_put(&up, r->u.list.upload, 0);
+        says.up = buf_slice(&up);
+    }
     step_record_or_fail(r, &says, NULL, list_refused);
 }
 
@@ -113,7 +92,9 @@ static void list_record(struct gate_request *r)
     if (!request_may_record(r, false)) return;
     AUTO(buf) struct buf qry = BUF_INIT(4096);
     AUTO(buf) struct buf res = BUF_INIT(2048);
-    struct record_qry ask = {.prefix = q->args.prefix, .delimiter = q->args.delimiter, .after = q->after, .keys_max = q->args.max_keys};
+    struct record_qry ask = {.prefix = list_prefix(r), .delimiter = list_delimiter(q), .after = q->after, .keys_max = list_max(q), .kind = q->kind,
+                             .after_index = q->after_index};
+    memcpy(ask.id, q->kind == WIRE_SCAN_PARTS ? q->upload : q->after_id, ID_BYTES);
     struct record_res got = {.truncated = q->more, .next = q->more ? buf_slice(&r->scratch) : slice_of(NULL, 0), .count = q->count};
     ledger_frontier_root(&r->gate->hash, &q->root, got.root);
     record_qry_put(&qry, &ask);
@@ -122,7 +103,12 @@ static void list_record(struct gate_request *r)
         list_refuse(r, S3E_InvalidArgument);
         return;
     }
+    AUTO(buf) struct buf up = BUF_INIT(ID_BYTES + 2);
     struct leaf_says says = {.has_asof = true, .asof = q->as_of, .qry = buf_slice(&qry), .res = buf_slice(&res)};
+    if (q->kind == WIRE_SCAN_PARTS) {
+        record_up_put(&up, q->upload, 0);
+        says.up = buf_slice(&up);
+    }
     if (BREAK("list-no-asof")) says.asof = log_size(r->tenant->access);
     step_record_or_fail(r, &says, NULL, list_durable);
 }
@@ -154,31 +140,50 @@ void op_list_settled(struct gate *g, struct gate_tenant *t)
 
 /* rows -------------------------------------------------------------------------------------------------------------------------- */
 
-static enum err list_row(struct gate_request *r, const struct wire_scan_row *row)
+/* Behind the last row: the id that goes with the keeper's `next` is the last row's when they are of one key. */
+static void list_whole(struct gate_request *r)
 {
     struct request_list *q = &r->u.list;
-    struct entry_facts f = {0};
-    uint8_t hash[HASH_BYTES];
-    if (row->kind == 0) {
-        struct entry_place place = {.tenant = r->tenant->id, .bucket = r->bucket->id, .key = row->key};
-        /* Rows of one upload have one blob; with more, the sizes behind facts tell their number (entry.md). */
-        TRY(entry_open_facts_listed(r->gate->crypto, &r->bucket->key, &place, row->facts, row->leaf_index, &f));
+    if (q->kind != WIRE_SCAN_PARTS && !slice_eq(q->next_key, buf_slice(&r->scratch))) buf_reset(&q->next_id);
+    list_settled(r);
+}
+
+/* Parts are those of an upload that is still there: asked after the SCAN, so that it was there in the snapshot. */
+static void list_upload_found(struct keeper_ask *a, const struct wire_found *m)
+{
+    struct gate_request *r = a->ctx;
+    if (!m || m->present == WIRE_FOUND_IO) {
+        request_fail_code(r, S3E_ServiceUnavailable, NULL);
+        return;
     }
-    buf_put_u8(&q->out, row->kind);
-    buf_put_lp16(&q->out, row->key);
-    buf_put_u64(&q->out, f.size);
-    buf_put_u64(&q->out, f.mtime_ms);
-    buf_put_lp16(&q->out, slice_of(f.etag, f.etag_n));
-    buf_put_u8(&q->out, f.sum);
-    /* The result's root: what replay recomputes from the fold. */
-    size_t at = r->body_bytes.n;
-    record_row_put(&r->body_bytes, row->kind, row->key, row->kind == 0 ? row->leaf_index : 0);
-    if (!buf_ok(&q->out) || !buf_ok(&r->body_bytes)) return ERR_LIMIT;
-    ledger_leaf_hash(&r->gate->hash, slice_of(r->body_bytes.p + at, r->body_bytes.n - at), hash);
-    ledger_frontier_append(&r->gate->hash, &q->root, hash, NULL, NULL);
-    buf_reset(&r->body_bytes);
-    q->count++;
-    return ERR_OK;
+    if (m->present == WIRE_FOUND_ABSENT) {
+        if (!step_still_allowed(r)) step_refuse(r);
+        else list_refuse(r, S3E_NoSuchUpload);
+        return;
+    }
+    enum err e = list_about(r, m->entry);
+    if (e == ERR_OK) {
+        list_whole(r);
+        return;
+    }
+    log_line(LOG_ERROR, "upload-does-not-open", "err=%s", err_name(e));
+    request_fail_code(r, S3E_InternalError, NULL);
+}
+
+static void list_opened(struct gate_request *r)
+{
+    struct request_list *q = &r->u.list;
+    if (q->kind != WIRE_SCAN_PARTS) {
+        list_whole(r);
+        return;
+    }
+    r->find.found = list_upload_found;
+    r->find.sending = NULL;
+    r->find.ctx = r;
+    r->find.find = (struct wire_find){.mode = WIRE_FIND_UPLOAD, .key = r->name.key};
+    memcpy(r->find.find.bucket, r->bucket->id, ID_BYTES);
+    memcpy(r->find.find.id, q->upload, ID_BYTES);
+    keeper_find(r->gate, &r->find);
 }
 
 static bool list_job(struct loop_job *j, uint64_t budget_us)
@@ -196,11 +201,12 @@ static bool list_job(struct loop_job *j, uint64_t budget_us)
         if (e == ERR_OK) continue;
         log_line(LOG_ERROR, "listing-does-not-open", "err=%s index=%llu", err_name(e), (unsigned long long)row.leaf_index);
         loop_job_del(r->gate->loop, j);
-        list_refuse(r, S3E_InternalError);
+        if (!step_still_allowed(r)) step_refuse(r);
+        else list_refuse(r, S3E_InternalError);
         return false;
     }
     loop_job_del(r->gate->loop, j);
-    list_settled(r);
+    list_opened(r);
     return false;
 }
 
@@ -235,46 +241,68 @@ static void list_sending(struct keeper_ask *a)
     r->u.list.mark = r->tenant->flow->mark;
 }
 
-/* Where the page begins: in q->after, whose bytes lie at the end of `headers_out`, which a listing does not use. */
-static enum s3_error list_after(struct gate_request *r)
+static void list_scan(struct gate_request *r)
 {
     struct request_list *q = &r->u.list;
-    q->after = q->args.v2 ? q->args.start_after : q->args.marker;
-    if (q->args.v2 && q->args.has_token && q->args.token.n) {
-        if (token_get(r, q->args.token, &r->headers_out) != ERR_OK) return S3E_InvalidArgument;
-        q->after = buf_slice(&r->headers_out);
+    r->find.rows = list_rows;
+    r->find.sending = list_sending;
+    r->find.ctx = r;
+    r->find.scan = (struct wire_scan){.kind = q->kind, .prefix = list_prefix(r), .delimiter = list_delimiter(q), .after = q->after,
+                                      .after_index = q->after_index, .rows_max = list_max(q), .budget = SCAN_ROWS_BUDGET};
+    memcpy(r->find.scan.bucket, r->bucket->id, ID_BYTES);
+    memcpy(r->find.scan.log, log_id(r->tenant->access), ID_BYTES);
+    memcpy(r->find.scan.after_id, q->after_id, ID_BYTES);
+    memcpy(r->find.scan.upload, q->upload, ID_BYTES);
+    keeper_scan(r->gate, &r->find);
+}
+
+/* The version-id-marker "null" is the null version that is there now; without one the page begins behind the key. */
+static void list_null_found(struct keeper_ask *a, const struct wire_found *m)
+{
+    struct gate_request *r = a->ctx;
+    struct entry e = {0};
+    if (!m || m->present == WIRE_FOUND_IO) {
+        request_fail_code(r, S3E_ServiceUnavailable, NULL);
+        return;
     }
-    return q->after.n > S3_KEY_BYTES_MAX || q->args.prefix.n > S3_KEY_BYTES_MAX || q->args.delimiter.n > S3_KEY_BYTES_MAX ? S3E_InvalidArgument
-                                                                                                                           : S3E_NONE;
+    if (m->present == WIRE_FOUND_PRESENT && entry_parse(m->entry, &e) == ERR_OK) r->u.list.after_index = e.index;
+    list_scan(r);
+}
+
+static void list_find_null(struct gate_request *r)
+{
+    r->find.found = list_null_found;
+    r->find.sending = NULL;
+    r->find.ctx = r;
+    r->find.find = (struct wire_find){.mode = WIRE_FIND_NULLVER, .key = r->u.list.after};
+    memcpy(r->find.find.bucket, r->bucket->id, ID_BYTES);
+    keeper_find(r->gate, &r->find);
 }
 
 void op_list_begin(struct gate_request *r)
 {
     struct request_list *q = &r->u.list;
+    bool find_null;
     list_init(&q->waiting);
     buf_init(&q->rows, LIST_ROWS_BYTES_MAX);
     buf_init(&q->out, LIST_OUT_BYTES_MAX);
+    buf_init(&q->next_id, ID_TEXT_CHARS);
+    buf_init(&q->about, LIST_ABOUT_BYTES_MAX);
     ledger_frontier_init(&q->root);
     q->settled = list_settled;
     r->cleanup = list_cleanup;
-    enum s3_error code = s3_list_args(r->s3.params, r->s3.param_count, &q->args, &r->fault);
-    if (code == S3E_NONE) code = list_after(r);
+    enum s3_error code = list_args(r, &find_null);
     if (code != S3E_NONE) {
         if (r->fault.code == S3E_NONE) s3_fault_set(&r->fault, code, NULL);
+        buf_reset(&r->headers_out);
         step_refuse(r);
         return;
     }
-    if (q->args.max_keys == 0) {                   /* nothing is looked at: true of every state */
-        q->as_of = r->tenant->flow->mark;
-        list_settled(r);
+    if (list_max(q) > 0) {
+        if (find_null) list_find_null(r);
+        else list_scan(r);
         return;
     }
-    r->find.rows = list_rows;
-    r->find.sending = list_sending;
-    r->find.ctx = r;
-    r->find.scan = (struct wire_scan){.prefix = q->args.prefix, .delimiter = q->args.delimiter, .after = q->after,
-                                      .rows_max = q->args.max_keys, .budget = SCAN_ROWS_BUDGET};
-    memcpy(r->find.scan.bucket, r->bucket->id, ID_BYTES);
-    memcpy(r->find.scan.log, log_id(r->tenant->access), ID_BYTES);
-    keeper_scan(r->gate, &r->find);
+    q->as_of = r->tenant->flow->mark;              /* nothing is looked at: true of every state */
+    list_opened(r);
 }

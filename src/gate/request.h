@@ -80,6 +80,7 @@ struct request_list {
     uint64_t after_index;                          /* versions, parts: as in SCAN */
     uint8_t after_id[ID_BYTES];                    /* uploads: as in SCAN */
     struct buf next_id, about;                     /* id text of the last row; headers list of a listing of parts */
+    struct slice next_key;                         /* of the last row, in `rows` */
     uint16_t next_number;
     struct buf rows, out;                          /* scan rows as they came; listing rows as they go */
     struct reader cursor;
