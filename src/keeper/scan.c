@@ -27,6 +27,7 @@ struct scan {
     struct buf rows;
     size_t bytes;
     struct buf next;                              /* what the page ends behind */
+    bool full;                                    /* a row is left, and none may come any more */
     bool between;                                 /* no `next` names where the scan is: the page may not end here */
 };
 
@@ -161,6 +162,10 @@ static enum err scan_object(struct scan *s) {
         pass_marker(s, key, common);
         return ERR_OK;
     }
+    if (s->count >= s->rows_max) { /* only now: markers alone behind the last row are not `more` */
+        s->full = true;
+        return ERR_OK;
+    }
     if (common.n > 0) {
         const struct wire_scan_row row = {.kind = WIRE_ROW_PREFIX, .key = common};
         emit(s, &row);
@@ -192,6 +197,10 @@ static enum err scan_part(struct scan *s) {
     }
     struct slice key = store_iter_key(st, s->it);
     if (key.n != 1 + ID_BYTES + 2) return ERR_CORRUPT;
+    if (s->count >= s->rows_max) {
+        s->full = true;
+        return ERR_OK;
+    }
     s->looked++;
     TRY(entry_row_parse(store_iter_value(st, s->it), &parsed));
     const struct entry *e = &parsed.entry;
@@ -216,16 +225,15 @@ static bool scan_run(struct loop_job *job, uint64_t budget_us) {
     struct scan *s = job->ctx;
     uint64_t end = clock_mono_us() + budget_us;
     unsigned n = 0;
-    bool full = false;
     enum err e;
     while ((e = scan_more(s)) == ERR_OK) {
-        full = !s->between && (s->count >= s->rows_max || s->looked >= s->budget || s->bytes >= SCAN_ANSWER_BYTES_MAX);
-        if (full) break;
+        if (!s->between && (s->looked >= s->budget || s->bytes >= SCAN_ANSWER_BYTES_MAX)) s->full = true;
+        if (s->full) break;
         if (++n % SCAN_CLOCK_ROWS == 0 && clock_mono_us() >= end) return true;
         e = s->kind == WIRE_SCAN_PARTS ? scan_part(s) : scan_object(s);
         if (e != ERR_OK) break;
     }
-    send_rows(s, true, full, e != ERR_OK && e != ERR_MISSING);
+    send_rows(s, true, s->full, e != ERR_OK && e != ERR_MISSING);
     scan_free(s);
     return false;
 }

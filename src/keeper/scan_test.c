@@ -139,6 +139,7 @@ static void fill_versions(struct rig *r) {
     put_version(batch, "c/2", 68, true, true);
     put_version(batch, "d", 70, false, true);
     put_version(batch, "d", 69, false, false);
+    put_version(batch, "e", 71, true, true);
     assert_int_equal(store_write(r->k.store, batch), ERR_OK);
     store_batch_free(batch);
 }
@@ -158,26 +159,39 @@ static void objects_pass_over_markers_and_make_no_prefix_of_them(void **state) {
     rig_close(&r);
 }
 
+static void nothing_but_markers_behind_the_last_row_is_not_more(void **state) {
+    struct rig r;
+    rig_open(&r, *state);
+    fill_versions(&r);
+    for (uint32_t rows_max = 3; rows_max <= 6; rows_max++) {
+        struct page p = scan(&r, (struct wire_scan){.kind = WIRE_SCAN_KEYS, .rows_max = rows_max, .budget = 1000});
+        assert_int_equal(p.rows, MIN(rows_max, 5u));
+        assert_int_equal(p.more, rows_max < 5);
+        page_done(&p);
+    }
+    rig_close(&r);
+}
+
 static void versions_come_newest_first_and_pages_end_inside_a_key(void **state) {
     struct rig r;
     rig_open(&r, *state);
     fill_versions(&r);
     walk_all_sizes(&r, (struct wire_scan){.kind = WIRE_SCAN_VERSIONS},
-                   "a=50! a=m40 a=30 a=0 a/=m60! a/=5 a/1=m61! a/1=6 a/2=62! a/3=63! a\xc3\xa5=64! b=m65! b=m7 c/=m66! c/1=m67! c/2=m68! d=70! d=69 ");
+                   "a=50! a=m40 a=30 a=0 a/=m60! a/=5 a/1=m61! a/1=6 a/2=62! a/3=63! a\xc3\xa5=64! b=m65! b=m7 c/=m66! c/1=m67! c/2=m68! d=70! d=69 e=m71! ");
     walk_all_sizes(&r, (struct wire_scan){.kind = WIRE_SCAN_VERSIONS, .delimiter = SLICE_LIT("/")},
-                   "a=50! a=m40 a=30 a=0 a/* a\xc3\xa5=64! b=m65! b=m7 c/* d=70! d=69 ");
+                   "a=50! a=m40 a=30 a=0 a/* a\xc3\xa5=64! b=m65! b=m7 c/* d=70! d=69 e=m71! ");
     walk_all_sizes(&r, (struct wire_scan){.kind = WIRE_SCAN_VERSIONS, .prefix = SLICE_LIT("a/"), .delimiter = SLICE_LIT("/")},
                    "a/=m60! a/=5 a/1=m61! a/1=6 a/2=62! a/3=63! ");
     walk_all_sizes(&r, (struct wire_scan){.kind = WIRE_SCAN_VERSIONS, .prefix = SLICE_LIT("d")}, "d=70! d=69 ");
     /* where a caller may begin of its own accord: behind a key, behind a version, behind one that is not there */
-    walk_all_sizes(&r, (struct wire_scan){.kind = WIRE_SCAN_VERSIONS, .after = SLICE_LIT("c/2")}, "d=70! d=69 ");
-    walk_all_sizes(&r, (struct wire_scan){.kind = WIRE_SCAN_VERSIONS, .after = SLICE_LIT("d"), .after_index = 70}, "d=69 ");
-    walk_all_sizes(&r, (struct wire_scan){.kind = WIRE_SCAN_VERSIONS, .after = SLICE_LIT("d"), .after_index = 69}, "");
-    walk_all_sizes(&r, (struct wire_scan){.kind = WIRE_SCAN_VERSIONS, .after = SLICE_LIT("d"), .after_index = 1000}, "d=70! d=69 ");
-    walk_all_sizes(&r, (struct wire_scan){.kind = WIRE_SCAN_VERSIONS, .after = SLICE_LIT("d"), .after_index = UINT64_MAX}, "d=70! d=69 ");
+    walk_all_sizes(&r, (struct wire_scan){.kind = WIRE_SCAN_VERSIONS, .after = SLICE_LIT("c/2")}, "d=70! d=69 e=m71! ");
+    walk_all_sizes(&r, (struct wire_scan){.kind = WIRE_SCAN_VERSIONS, .after = SLICE_LIT("d"), .after_index = 70}, "d=69 e=m71! ");
+    walk_all_sizes(&r, (struct wire_scan){.kind = WIRE_SCAN_VERSIONS, .after = SLICE_LIT("d"), .after_index = 69}, "e=m71! ");
+    walk_all_sizes(&r, (struct wire_scan){.kind = WIRE_SCAN_VERSIONS, .after = SLICE_LIT("d"), .after_index = 1000}, "d=70! d=69 e=m71! ");
+    walk_all_sizes(&r, (struct wire_scan){.kind = WIRE_SCAN_VERSIONS, .after = SLICE_LIT("d"), .after_index = UINT64_MAX}, "d=70! d=69 e=m71! ");
     walk_all_sizes(&r, (struct wire_scan){.kind = WIRE_SCAN_VERSIONS, .after = SLICE_LIT("a"), .after_index = 35, .prefix = SLICE_LIT("a"), .delimiter = SLICE_LIT("/")},
                    "a=30 a=0 a/* a\xc3\xa5=64! ");
-    walk_all_sizes(&r, (struct wire_scan){.kind = WIRE_SCAN_VERSIONS, .after = SLICE_LIT("cc"), .after_index = 35}, "d=70! d=69 ");
+    walk_all_sizes(&r, (struct wire_scan){.kind = WIRE_SCAN_VERSIONS, .after = SLICE_LIT("cc"), .after_index = 35}, "d=70! d=69 e=m71! ");
     rig_close(&r);
 }
 
@@ -322,6 +336,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         WITH(objects_pass_over_markers_and_make_no_prefix_of_them, store_engine_mem, " [mem]"),
         WITH(objects_pass_over_markers_and_make_no_prefix_of_them, store_engine_rocksdb, " [rocksdb]"),
+        WITH(nothing_but_markers_behind_the_last_row_is_not_more, store_engine_mem, " [mem]"),
         WITH(versions_come_newest_first_and_pages_end_inside_a_key, store_engine_mem, " [mem]"),
         WITH(versions_come_newest_first_and_pages_end_inside_a_key, store_engine_rocksdb, " [rocksdb]"),
         WITH(uploads_come_by_key_and_by_age, store_engine_mem, " [mem]"),
