@@ -148,9 +148,11 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
     return remove(path);
 }
 
+void rig_remove(struct rig *r) { assert_int_equal(nftw(r->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0); }
+
 void rig_close(struct rig *r) {
     rig_halt(r);
-    assert_int_equal(nftw(r->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+    rig_remove(r);
 }
 
 static unsigned counted;

@@ -144,12 +144,13 @@ static void a_refusal_stays_one_until_the_mark_passes_it(void **state) {
 
 static void a_guard_that_does_not_hold_aborts(void **state) {
     (void)state;
+    struct rig r = {.dir = "/tmp/keeper-test-XXXXXX"};
+    assert_non_null(mkdtemp(r.dir));
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        struct rig r;
         (void)!freopen("/dev/null", "w", stderr);
-        rig_open(&r, mem);
+        rig_start(&r, mem);
         struct blob b = rig_staged(&r, 20);
         if (rig_put(&r, "a", ABSENT, &b) != WIRE_SETTLED_DONE) _exit(1);
         b = rig_staged(&r, 20);
@@ -158,6 +159,7 @@ static void a_guard_that_does_not_hold_aborts(void **state) {
     }
     int status = 0;
     assert_int_equal(waitpid(pid, &status, 0), pid);
+    rig_remove(&r);
     assert_true(WIFSIGNALED(status));
     assert_int_equal(WTERMSIG(status), SIGABRT);
 }

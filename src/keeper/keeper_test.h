@@ -36,7 +36,8 @@ extern const uint8_t rig_bucket[ID_BYTES];
 void rig_open(struct rig *r, const struct store_engine *e); /* a fresh directory, gate READY, one front */
 void rig_start(struct rig *r, const struct store_engine *e);
 void rig_halt(struct rig *r);  /* stops the keeper, the directory stays */
-void rig_close(struct rig *r);
+void rig_remove(struct rig *r);  /* the directory */
+void rig_close(struct rig *r);   /* both */
 void rig_turn(struct rig *r, int ms);
 
 void peer_gate(struct rig *r, struct peer *p);  /* connects and shakes hands; no OPENINDEX */
