@@ -434,6 +434,7 @@ struct s3_list_row {
     enum s3_sum sum;                               /* NONE: no <ChecksumAlgorithm> */
     enum s3_sum_type sum_type;
     struct slice owner;                            /* v1, or v2 with fetch-owner; empty: none */
+    struct slice owner_name;                       /* empty: no DisplayName */
 };
 /* ListBucketResult v1 and v2, row by row: begin, rows and prefixes in any order, end. `next`: v2 the continuation token; v1
  * the NextMarker (written with a delimiter only, as AWS). row_count: rows and prefixes. */

@@ -91,7 +91,12 @@ void s3_list_row(struct buf *out, const struct s3_list_head *h, const struct s3_
         s3_put_element_str(out, "ChecksumType", s3_sum_type_name(row->sum_type));
     }
     s3_put_element_dec(out, "Size", row->size);
-    if (row->owner.n && h->args->fetch_owner) element_owner(out, row->owner);
+    if (row->owner.n && h->args->fetch_owner) {
+        s3_put_open(out, "Owner");
+        s3_put_element(out, "ID", row->owner);
+        if (row->owner_name.n) s3_put_element(out, "DisplayName", row->owner_name);
+        s3_put_close(out, "Owner");
+    }
     s3_put_element_str(out, "StorageClass", "STANDARD");
     s3_put_close(out, "Contents");
 }

@@ -53,7 +53,7 @@ static void a_listing_is_written_row_by_row(void **state)
                              .has_token = true, .token = SLICE_LIT("T")};
     struct s3_list_head h = {&a, SLICE_LIT("b")};
     struct s3_list_row row = {.key = SLICE_LIT("p q/\xC3\xBC+"), .etag = SLICE_LIT("e"), .size = 5, .mtime_ms = 1369353600000, .sum = S3_SUM_CRC64NVME,
-                              .owner = SLICE_LIT("123456789012")};
+                              .owner = SLICE_LIT("123456789012"), .owner_name = SLICE_LIT("n&")};
     s3_list_begin(&out, &h);
     s3_list_row(&out, &h, &row);
     s3_list_prefix(&out, &h, SLICE_LIT("p q/r/"));
@@ -78,7 +78,7 @@ static void a_listing_is_written_row_by_row(void **state)
                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>b</Name>"
                "<Prefix></Prefix><Marker>m&lt;</Marker><MaxKeys>1000</MaxKeys>"
                "<Contents><Key>a&#13;&amp;</Key><LastModified>2013-05-24T00:00:00.000Z</LastModified><ETag>&quot;e&quot;</ETag><Size>5</Size>"
-               "<Owner><ID>123456789012</ID><DisplayName>123456789012</DisplayName></Owner><StorageClass>STANDARD</StorageClass></Contents>"
+               "<Owner><ID>123456789012</ID><DisplayName>n&amp;</DisplayName></Owner><StorageClass>STANDARD</StorageClass></Contents>"
                "<IsTruncated>true</IsTruncated></ListBucketResult>");
     buf_done(&out);
 }
