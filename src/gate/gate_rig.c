@@ -177,60 +177,19 @@ static void event_u64(struct rig *r, const char *what, uint64_t n)
     rig_event(r, what, text);
 }
 
-static struct rig_object *object_of(struct rig *r, struct slice key, bool make)
-{
-    for (size_t i = 0; i < r->object_count; i++)
-        if (slice_is(key, r->objects[i].key)) return &r->objects[i];
-    if (!make) return NULL;
-    assert_true(r->object_count < RIG_OBJECTS_MAX && key.n < sizeof r->objects[0].key);
-    struct rig_object *o = &r->objects[r->object_count++];
-    memcpy(o->key, key.p, key.n);
-    buf_init(&o->entry, ENTRY_BYTES_MAX);
-    return o;
-}
-
-static void effect(struct rig *r, struct reader *in, uint8_t kind)
-{
-    reader_slice(in, ID_BYTES);
-    struct rig_object *o = object_of(r, reader_lp16(in, S3_KEY_BYTES_MAX), true);
-    reader_u64(in), reader_u64(in);
-    buf_reset(&o->entry);
-    if (kind == COMMAND_PUT) buf_put_slice(&o->entry, reader_lp32(in, ENTRY_BYTES_MAX));
-}
-
 static void keeper_settles(struct rig *r, const struct wire_apply *m)
 {
-    struct wire_settled out = {.index = m->index, .outcome = r->refuse ? WIRE_SETTLED_REFUSED : WIRE_SETTLED_DONE};
+    bool done = !r->refuse;
+    if (!r->pieces.max) buf_init(&r->pieces, COMMAND_BYTES_MAX);
+    buf_put_slice(&r->pieces, m->command);
+    if (!m->last) return;
+    if (m->index >= r->watermark && !r->refuse) done = rig_command(r, buf_slice(&r->pieces));
+    buf_reset(&r->pieces);
+    struct wire_settled out = {.index = m->index, .outcome = done ? WIRE_SETTLED_DONE : WIRE_SETTLED_REFUSED};
     memcpy(out.log, m->log, ID_BYTES);
-    if (m->index >= r->watermark && !r->refuse) {
-        struct reader in = reader_of(m->command);
-        reader_u8(&in);
-        uint8_t kind = reader_u8(&in);
-        reader_u64(&in);
-        size_t n = kind == COMMAND_BATCH ? reader_u16(&in) : 1;
-        for (size_t i = 0; i < n; i++) effect(r, &in, kind == COMMAND_BATCH ? reader_u8(&in) : kind);
-        assert_int_equal(reader_end(&in), ERR_OK);
-    }
     r->watermark = MAX(r->watermark, m->index + 1);
-    event_u64(r, r->refuse ? "refused" : "done", m->index);
+    event_u64(r, done ? "done" : "refused", m->index);
     assert_int_equal(wire_put_settled(wire_conn_out(r->keeper), 0, &out), ERR_OK);
-    wire_conn_kick(r->keeper);
-}
-
-static void keeper_finds(struct rig *r, uint64_t id, const struct wire_find *m)
-{
-    struct rig_object *o = object_of(r, m->key, false);
-    struct wire_found out = {0};
-    uint8_t location[] = {0, 1, 1};                /* one: engine 1 */
-    if (o && o->entry.n && !m->grave) out = (struct wire_found){.present = 1, .entry = buf_slice(&o->entry), .locations = slice_of(location, 3)};
-    assert_int_equal(wire_put_found(wire_conn_out(r->keeper), id, &out), ERR_OK);
-    wire_conn_kick(r->keeper);
-}
-
-static void keeper_scans(struct rig *r, uint64_t id)
-{
-    struct wire_rows out = {.last = 1, .as_of = r->as_of ? r->as_of : r->watermark};
-    assert_int_equal(wire_put_rows(wire_conn_out(r->keeper), id, &out), ERR_OK);
     wire_conn_kick(r->keeper);
 }
 
@@ -238,15 +197,17 @@ static void keeper_answers(struct rig *r, uint8_t type, uint64_t id, struct slic
 {
     struct wire_find find;
     struct wire_apply apply;
+    struct wire_scan scan;
     if (r->keeper_also && r->keeper_also(r, type, id, payload)) return;
     if (type == WIRE_FIND) {
         assert_int_equal(wire_get_find(payload, &find), ERR_OK);
-        keeper_finds(r, id, &find);
+        rig_find(r, id, &find);
     } else if (type == WIRE_APPLY) {
         assert_int_equal(wire_get_apply(payload, &apply), ERR_OK);
         keeper_settles(r, &apply);
     } else {
-        keeper_scans(r, id);
+        assert_int_equal(wire_get_scan(payload, &scan), ERR_OK);
+        rig_scan(r, id, &scan);
     }
 }
 
@@ -284,7 +245,7 @@ static enum err keeper_frame(struct wire_conn *c, uint8_t type, uint64_t id, str
         assert_int_equal(wire_get_apply(payload, &m), ERR_OK);
         /* LAW-1: whatever is asked of the keeper stands durably on the log. */
         assert_true(log_durable(r->t->access) > m.index);
-        event_u64(r, "apply", m.index);
+        if (m.last) event_u64(r, "apply", m.index);
         hold = r->hold_applies;
         break;
     }
@@ -433,7 +394,7 @@ void rig_free(struct rig *r)
 {
     logbook_close(r->g->logbook);
     for (size_t i = 0; i < r->frame_count; i++) buf_done(&r->frames[i].payload);
-    for (size_t i = 0; i < r->object_count; i++) buf_done(&r->objects[i].entry);
+    rig_keeper_done(r);
     nftw(r->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     free(r);
 }
@@ -502,10 +463,11 @@ void rig_ask(struct rig *r, uint64_t id, struct rig_ask a)
         memcpy(hash, hex.p, 64);
         hash[64] = 0;
     }
-    struct s3_header h[5] = {{SLICE_LIT("host"), SLICE_LIT("localhost")}, {SLICE_LIT("x-amz-content-sha256"), slice_str(hash)},
+    struct s3_header h[6] = {{SLICE_LIT("host"), SLICE_LIT("localhost")}, {SLICE_LIT("x-amz-content-sha256"), slice_str(hash)},
                              {SLICE_LIT("x-amz-date"), slice_str(date)}};
     size_t n = 3;
     if (a.header) h[n++] = (struct s3_header){slice_str(a.header), slice_str(a.value)};
+    if (a.header2) h[n++] = (struct s3_header){slice_str(a.header2), slice_str(a.value2)};
     buf_put_str(&target, a.path);
     if (a.query) {
         buf_put_u8(&target, '?');
@@ -536,8 +498,8 @@ void rig_commit(struct rig *r, uint64_t id, const char *body)
     AUTO(buf) struct buf list = BUF_INIT(512);
     struct s3_sums s;
     uint8_t digest[S3_SUM_BYTES_MAX];
-    static const enum s3_sum all[] = {S3_SUM_MD5, S3_SUM_SHA256, S3_SUM_CRC64NVME};
-    assert_int_equal(s3_sums_init(&s, S3_SUM_BIT(S3_SUM_MD5) | S3_SUM_BIT(S3_SUM_SHA256) | S3_SUM_BIT(S3_SUM_CRC64NVME)), ERR_OK);
+    static const enum s3_sum all[] = {S3_SUM_MD5, S3_SUM_SHA256, S3_SUM_CRC32, S3_SUM_CRC64NVME};
+    assert_int_equal(s3_sums_init(&s, S3_SUM_BIT(S3_SUM_MD5) | S3_SUM_BIT(S3_SUM_SHA256) | S3_SUM_BIT(S3_SUM_CRC32) | S3_SUM_BIT(S3_SUM_CRC64NVME)), ERR_OK);
     assert_int_equal(s3_sums_add(&s, slice_str(body)), ERR_OK);
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {
         assert_int_equal(s3_sums_get(&s, all[i], digest), ERR_OK);

@@ -19,8 +19,14 @@
 
 #define RIG_EVENTS_MAX 512
 #define RIG_FRAMES_MAX 64
-#define RIG_OBJECTS_MAX 32
+#define RIG_OBJECTS_MAX 64
+#define RIG_UPLOADS_MAX 16
+#define RIG_PARTS_MAX 256
+#define RIG_HEADERS_MAX 8
 #define RIG_KEY "AKIAAAAAAAAAAAAAAAAA"
+#define RIG_KEY_OTHER "AKIABBBBBBBBBBBBBBBB"   /* of another account of the tenant, with the same secret */
+#define RIG_ACCOUNT "123456789012"
+#define RIG_ACCOUNT_OTHER "210987654321"
 #define RIG_BUCKET "bucket"
 
 struct rig_frame {
@@ -28,9 +34,29 @@ struct rig_frame {
     uint64_t id;
     struct buf payload;
 };
-struct rig_object {
+enum rig_state { RIG_CURRENT, RIG_NONCURRENT, RIG_GRAVE, RIG_GONE };
+struct rig_object {                                /* a version */
     char key[64];
+    uint8_t bucket[ID_BYTES];
+    enum rig_state state;
+    uint64_t buried;                               /* order of burial */
     struct buf entry;
+};
+struct rig_upload {
+    char key[64];
+    uint8_t bucket[ID_BYTES], id[ID_BYTES];
+    struct buf entry;                              /* empty: ended */
+};
+struct rig_part {
+    uint8_t id[ID_BYTES];
+    uint16_t number;
+    struct buf entry;
+};
+struct rig_row {                                   /* of a set */
+    uint8_t set[ID_BYTES], blob[ID_BYTES];
+    uint16_t number;
+    uint64_t off, plain_size, cipher_size;
+    struct buf sealed;
 };
 struct rig_held {                                  /* a frame the keeper has not answered yet */
     uint8_t type;
@@ -49,6 +75,15 @@ struct rig {
     size_t frame_count;
     struct rig_object objects[RIG_OBJECTS_MAX];
     size_t object_count;
+    struct rig_upload uploads[RIG_UPLOADS_MAX];
+    size_t upload_count;
+    struct rig_part parts[RIG_PARTS_MAX];
+    size_t part_count;
+    struct rig_row rows[RIG_PARTS_MAX];
+    size_t row_count;
+    uint64_t burials;
+    size_t found_parts_max;                        /* part rows of one FOUND; 0: as the keeper */
+    struct buf pieces;                             /* of a command under way */
     struct rig_held held[RIG_FRAMES_MAX];
     size_t held_count;
     bool hold_finds, hold_applies, hold_scans, refuse;
@@ -58,7 +93,8 @@ struct rig {
     struct wire_listener *listener;
     struct wire_conn *keeper, *front;
     bool front_gone;
-    struct gate_key key;
+    struct gate_key key, other_key;
+    bool anonymous;                                /* the listener's tenant is this one: callers without a credential reach policy */
 };
 
 struct rig *rig_new(void);                         /* keeper connected, tenant served */
@@ -77,6 +113,11 @@ void rig_drop_keeper(struct rig *r);               /* its connection breaks */
 struct rig_ask {
     const char *method, *path, *query;
     const char *header, *value;                    /* one more signed header */
+    struct s3_header headers[RIG_HEADERS_MAX];     /* and more; the first without a name ends them */
+    const char *key;                               /* access key; NULL: RIG_KEY */
+    const char *service;                           /* of the credential; NULL: s3 */
+    const char *form;                              /* body of an IAM or STS call: its digest is signed */
+    const char *header2, *value2;                  /* and another */
     const char *unsigned_header, *unsigned_value;
     uint64_t body_size;
     const char *body;                              /* its SHA-256 is signed; NULL: UNSIGNED-PAYLOAD when there is a size */
@@ -84,6 +125,21 @@ struct rig_ask {
 };
 void rig_ask(struct rig *r, uint64_t id, struct rig_ask a);
 void rig_commit(struct rig *r, uint64_t id, const char *body);
+/* A COMMIT that says a body of `size` bytes was staged, with digests of nothing in particular: for parts too large to hash in a test. */
+void rig_commit_size(struct rig *r, uint64_t id, uint64_t size);
+/* ASK, its WANTBODY, the body, with its Content-MD5 signed. */
+void rig_control(struct rig *r, uint64_t id, struct rig_ask a);
+struct wire_answer rig_answer(struct rig *r, uint64_t id);             /* waits for an ANSWER; fails the test for another frame */
+struct wire_release rig_release(struct rig *r, uint64_t id);
+void rig_status(struct rig *r, uint64_t id, unsigned status, const char *code);
+struct slice rig_header(struct slice headers, const char *name);       /* any case; p NULL: none */
+void rig_forget(struct rig *r, uint64_t id);       /* takes id's frame off, so that the next one of the same id is waited for */
+
+/* gate_rig_keeper.c: what the keeper does when nothing is held */
+bool rig_command(struct rig *r, struct slice command);                 /* false: refused */
+void rig_find(struct rig *r, uint64_t id, const struct wire_find *m);
+void rig_scan(struct rig *r, uint64_t id, const struct wire_scan *m);
+void rig_keeper_done(struct rig *r);
 /* ASK, TICKET, COMMIT; the answer is for rig_wait(). */
 void rig_put(struct rig *r, uint64_t id, const char *path, const char *body);
 
