@@ -12,17 +12,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "frame/frame.h"
 #include "gate/recent.h"
 #include "gate/repeat.h"
 #include "gate/summary.h"
 
-#define SECRET_TEXT "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
-#define ACCOUNT "123456789012"
+#define RIG_MADE_MAX 8
 
 static struct gate gate;
 static struct rig *the_rig;
-static struct gate_bucket made_bucket;
+static struct gate_bucket made_buckets[RIG_MADE_MAX];
+static struct gate_key made_keys[RIG_MADE_MAX];
+static size_t made_bucket_count, made_key_count;
 
 /* what tenants.c, readers.c and api.c give the pipeline ------------------------------------------------------------------ */
 
@@ -34,18 +34,45 @@ void tenants_index_key(struct gate *g, uint8_t out[HASH_BYTES])
 
 enum err tenants_bucket_prepare(struct gate *g, struct gate_tenant *t, struct slice name, struct gate_bucket **out)
 {
-    (void)t;
-    memset(&made_bucket, 0, sizeof made_bucket);
-    rng_fill(g->rng, made_bucket.id, ID_BYTES);
-    memcpy(made_bucket.name, name.p, name.n);
-    *out = &made_bucket;
-    return keys_new(g->rng, &made_bucket.key);
+    assert_true(made_bucket_count < RIG_MADE_MAX);
+    struct gate_bucket *b = *out = &made_buckets[made_bucket_count++];
+    memset(b, 0, sizeof *b);
+    rng_fill(g->rng, b->id, ID_BYTES);
+    memcpy(b->name, name.p, name.n);
+    TRY(map_put(t->bucket_ids, slice_of(b->id, ID_BYTES), b));
+    return keys_new(g->rng, &b->key);
 }
 
 void tenants_bucket_drop(struct gate *g, struct gate_tenant *t, struct gate_bucket *b)
 {
-    (void)g, (void)t;
+    (void)g;
+    map_del(t->bucket_ids, slice_of(b->id, ID_BYTES));
     secret_done(&b->key);
+}
+
+enum err tenants_key_make(struct gate *g, struct gate_tenant *t, struct gate_key **out, char secret[SECRET_KEY_CHARS])
+{
+    (void)g;
+    assert_true(made_key_count < RIG_MADE_MAX);
+    struct gate_key *k = *out = &made_keys[made_key_count];
+    *k = (struct gate_key){.tenant = t};
+    snprintf(k->access_key, sizeof k->access_key, "AKIACCCCCCCCCCCCCCC%c", (char)('A' + made_key_count++));
+    memcpy(secret, RIG_SECRET, SECRET_KEY_CHARS);
+    return secret_copy(&k->secret_key, SLICE_LIT(RIG_SECRET));
+}
+
+static void made_key_fold(const struct record_leaf *l, const struct record_opening *o)
+{
+    struct record_sub sub;
+    const struct record_opened *opened = record_opened_field(o, RECORD_F_SUB);
+    if (!opened || record_sub_get(opened->value, &sub) != ERR_OK) return;
+    for (size_t i = 0; i < made_key_count; i++) {
+        struct gate_key *k = &made_keys[i];
+        if (!slice_is(sub.third, k->access_key)) continue;
+        snprintf(k->account, sizeof k->account, "%.*s", (int)record_text(l, RECORD_F_ACCOUNT).n, record_text(l, RECORD_F_ACCOUNT).p);
+        snprintf(k->user, sizeof k->user, "%.*s", (int)sub.user.n, sub.user.p);
+        k->on = record_int(l, RECORD_F_ON, 0);
+    }
 }
 
 enum err tenants_control_apply(struct gate *g, struct gate_tenant *t, uint64_t index, struct slice leaf, struct slice opening)
@@ -56,10 +83,14 @@ enum err tenants_control_apply(struct gate *g, struct gate_tenant *t, uint64_t i
     TRY(record_leaf_parse(leaf, RECORD_LOG_CONTROL, &l));
     TRY(record_opening_parse(opening, &o));
     TRY(policy_apply(t->state, index, &l, &o));
+    if (l.kind == RECORD_K_IAM) made_key_fold(&l, &o);
     if (l.kind != RECORD_K_BKT) return ERR_OK;
     struct slice name = record_opened_field(&o, RECORD_F_NAME)->value;
-    if (record_int(&l, RECORD_F_ON, 0)) return map_put(t->buckets, name, &made_bucket);
+    struct gate_bucket *b = map_get(t->bucket_ids, slice_of(l.f[RECORD_F_BKT].bytes, ID_BYTES));
+    assert_non_null(b);
+    if (record_int(&l, RECORD_F_ON, 0)) return map_put(t->buckets, name, b);
     map_del(t->buckets, name);
+    b->dead = true;
     return ERR_OK;
 }
 
@@ -67,12 +98,25 @@ struct gate_bucket *tenants_bucket(struct gate_tenant *t, struct slice name) { r
 struct gate_key *tenants_key(struct gate *g, struct slice access_key)
 {
     (void)g;
-    return slice_is(access_key, RIG_KEY) ? &the_rig->key : NULL;
+    for (size_t i = 0; i < made_key_count; i++)
+        if (slice_is(access_key, made_keys[i].access_key)) return &made_keys[i];
+    return slice_is(access_key, RIG_KEY) ? &the_rig->key : slice_is(access_key, RIG_KEY_OTHER) ? &the_rig->other_key : NULL;
 }
 struct gate_tenant *tenants_by_name(struct gate *g, struct slice name)
 {
-    (void)g, (void)name;
-    return NULL;
+    (void)g;
+    return the_rig->anonymous && slice_is(name, "acme") ? the_rig->t : NULL;
+}
+void tenants_owner(const struct gate_tenant *t, struct slice account, struct buf *id, struct buf *name)
+{
+    uint8_t hash[HASH_BYTES];
+    AUTO(buf) struct buf text = BUF_INIT(64);
+    buf_put_str(&text, "tillit account v1");
+    buf_put(&text, t->id, ID_BYTES);
+    buf_put_slice(&text, account);
+    ledger_sha256(&gate.hash, buf_slice(&text), hash);
+    buf_put_hex(id, slice_of(hash, sizeof hash));
+    if (name && t->display_name) buf_put_slice(name, account);
 }
 struct gate_log *readers_find(struct gate *g, struct slice capability)
 {
@@ -102,17 +146,17 @@ static void commit(struct record_writer *w, enum record_field f, struct slice va
 }
 
 /* Appends one of the leaves that found the tenant, and folds it. */
-static void control(struct gate_tenant *t, enum record_kind kind, const uint8_t *bucket)
+static void control(struct gate_tenant *t, enum record_kind kind, const uint8_t *bucket, const char *key, const char *account)
 {
     AUTO(buf) struct buf leaf = BUF_INIT(LEAF_BYTES_MAX), opening = BUF_INIT(OPENING_BYTES_MAX);
     struct record_writer w;
     struct slice signer = SLICE_LIT("SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
     record_begin(&w, kind, &leaf, &opening);
-    record_put_text(&w, RECORD_F_ACCOUNT, SLICE_LIT(ACCOUNT));
+    record_put_text(&w, RECORD_F_ACCOUNT, slice_str(account));
     if (bucket) record_put_id(&w, RECORD_F_BKT, bucket);
     if (kind == RECORD_K_KEY) {
         record_put_text(&w, RECORD_F_ACT, SLICE_LIT("AddKey"));
-        commit(&w, RECORD_F_KEYC, SLICE_LIT(RIG_KEY));
+        commit(&w, RECORD_F_KEYC, slice_str(key));
     } else {
         commit(&w, RECORD_F_NAME, kind == RECORD_K_BKT ? SLICE_LIT(RIG_BUCKET) : SLICE_LIT("acme"));
     }
@@ -142,7 +186,7 @@ static void rig_tenant(struct rig *r)
     memset(t->id, 1, ID_BYTES);
     memset(bucket.id, 2, ID_BYTES);
     memcpy(bucket.name, RIG_BUCKET, sizeof RIG_BUCKET);
-    memcpy(t->account, ACCOUNT, sizeof ACCOUNT);
+    memcpy(t->account, RIG_ACCOUNT, sizeof RIG_ACCOUNT);
     t->grave_ms = GRAVE_DEFAULT_MS;
     t->state = calloc(1, sizeof *t->state);
     assert_int_equal(policy_init(t->state), ERR_OK);
@@ -154,12 +198,16 @@ static void rig_tenant(struct rig *r)
     t->bucket_ids = map_new(100);
     assert_int_equal(map_put(t->buckets, SLICE_LIT(RIG_BUCKET), &bucket), ERR_OK);
     assert_int_equal(map_put(t->bucket_ids, slice_of(bucket.id, ID_BYTES), &bucket), ERR_OK);
-    control(t, RECORD_K_GENESIS, NULL);
-    control(t, RECORD_K_KEY, NULL);
-    control(t, RECORD_K_BKT, bucket.id);
+    control(t, RECORD_K_GENESIS, NULL, NULL, RIG_ACCOUNT);
+    control(t, RECORD_K_KEY, NULL, RIG_KEY, RIG_ACCOUNT);
+    control(t, RECORD_K_KEY, NULL, RIG_KEY_OTHER, RIG_ACCOUNT_OTHER);
+    control(t, RECORD_K_BKT, bucket.id, NULL, RIG_ACCOUNT);
     g->tenant_list[g->tenant_count++] = t;
-    r->key = (struct gate_key){.access_key = RIG_KEY, .tenant = t, .account = ACCOUNT, .on = true};
-    assert_int_equal(secret_copy(&r->key.secret_key, SLICE_LIT(SECRET_TEXT)), ERR_OK);
+    r->key = (struct gate_key){.access_key = RIG_KEY, .tenant = t, .account = RIG_ACCOUNT, .user = POLICY_USER_ROOT, .on = true};
+    r->other_key = (struct gate_key){.access_key = RIG_KEY_OTHER, .tenant = t, .account = RIG_ACCOUNT_OTHER, .user = POLICY_USER_ROOT, .on = true};
+    assert_int_equal(secret_copy(&r->key.secret_key, SLICE_LIT(RIG_SECRET)), ERR_OK);
+    assert_int_equal(secret_copy(&r->other_key.secret_key, SLICE_LIT(RIG_SECRET)), ERR_OK);
+    made_bucket_count = made_key_count = 0;
 }
 
 /* the keeper ------------------------------------------------------------------------------------------------------------------ */
@@ -295,6 +343,7 @@ void rig_drop_keeper(struct rig *r)
 {
     for (size_t i = 0; i < r->held_count; i++) buf_done(&r->held[i].payload);
     r->held_count = 0;
+    buf_reset(&r->pieces);
     wire_conn_close(r->keeper);
     r->keeper = NULL;
 }
@@ -356,6 +405,8 @@ struct rig *rig_new(void)
     g->crypto = keys_ctx_new();
     assert_int_equal(ledger_hash_init(&g->hash), ERR_OK);
     snprintf(g->region, sizeof g->region, "eu-north-1");
+    snprintf(g->anonymous_tenant, sizeof g->anonymous_tenant, "acme");
+    assert_int_equal(conf_parse("rig", SLICE_LIT("[s3]\npart-min-bytes = 5\n"), &g->conf, NULL), ERR_OK);
     snprintf(path, sizeof path, "%s/gate", r->dir);
     struct logbook_config c = {.gate_dir = path, .loop = g->loop, .rng = g->rng, .wal_key = wal_key, .wall_ms = clock_wall_ms()};
     AUTO(buf) struct buf why = BUF_INIT(1024);
@@ -446,114 +497,4 @@ struct rig_frame *rig_wait(struct rig *r, uint64_t id)
         loop_turn(r->g->loop, 2);
     }
     return rig_frame_of(r, id);
-}
-
-/* requests -------------------------------------------------------------------------------------------------------------------------- */
-
-void rig_ask(struct rig *r, uint64_t id, struct rig_ask a)
-{
-    AUTO(buf) struct buf mem = BUF_INIT(65536), canon = BUF_INIT(32768), authorization = BUF_INIT(2048), uns = BUF_INIT(1024), target = BUF_INIT(4096);
-    char date[TIME_TEXT_MAX], hash[65] = "UNSIGNED-PAYLOAD";
-    time_amz(clock_wall_ms(), date);
-    if (a.body || a.body_size == 0) {
-        uint8_t h[HASH_BYTES];
-        AUTO(buf) struct buf hex = BUF_INIT(64);
-        ledger_sha256(&r->g->hash, slice_str(a.body ? a.body : ""), h);
-        buf_put_hex(&hex, slice_of(h, sizeof h));
-        memcpy(hash, hex.p, 64);
-        hash[64] = 0;
-    }
-    struct s3_header h[6] = {{SLICE_LIT("host"), SLICE_LIT("localhost")}, {SLICE_LIT("x-amz-content-sha256"), slice_str(hash)},
-                             {SLICE_LIT("x-amz-date"), slice_str(date)}};
-    size_t n = 3;
-    if (a.header) h[n++] = (struct s3_header){slice_str(a.header), slice_str(a.value)};
-    if (a.header2) h[n++] = (struct s3_header){slice_str(a.header2), slice_str(a.value2)};
-    buf_put_str(&target, a.path);
-    if (a.query) {
-        buf_put_u8(&target, '?');
-        buf_put_str(&target, a.query);
-    }
-    struct s3_client_key key = {.access_key = SLICE_LIT(RIG_KEY), .secret = SLICE_LIT(SECRET_TEXT), .region = SLICE_LIT("eu-north-1"), .service = SLICE_LIT("s3")};
-    assert_int_equal(s3_client_sign(&key, slice_str(a.method), buf_slice(&target), h, n, clock_wall_ms(), slice_str(hash), &authorization), ERR_OK);
-    h[n] = (struct s3_header){SLICE_LIT("authorization"), buf_slice(&authorization)};
-    struct s3_target t;
-    struct s3_auth auth = {0};
-    assert_int_equal(s3_target_parse(buf_slice(&target), &mem, &t), S3E_NONE);
-    assert_int_equal(s3_auth_front(&t, h, n + 1, &auth, NULL), S3E_NONE);
-    struct slice none = slice_of(NULL, 0);
-    assert_int_equal(s3_canon_build(&canon, slice_str(a.method), &t, h, n, a.anonymous ? none : auth.signed_headers, slice_str(hash), false, NULL), S3E_NONE);
-    if (a.unsigned_header) wire_put_header(&uns, slice_str(a.unsigned_header), slice_str(a.unsigned_value));
-    char signature[65];
-    memcpy(signature, auth.signature.p, 64);
-    if (a.wrong_signature) signature[3] = signature[3] == '0' ? '1' : '0';
-    struct wire_ask m = {.auth = a.anonymous ? WIRE_AUTH_NONE : WIRE_AUTH_HEADER, .front_id = 1, .body_size = a.body ? strlen(a.body) : a.body_size,
-                         .peer = SLICE_LIT("192.0.2.7"), .canonical = buf_slice(&canon), .credential = a.anonymous ? none : auth.credential,
-                         .signature = a.anonymous ? none : slice_of(signature, 64), .unsigned_headers = buf_slice(&uns)};
-    assert_int_equal(wire_put_ask(wire_conn_out(r->front), id, &m), ERR_OK);
-    wire_conn_kick(r->front);
-}
-
-void rig_commit(struct rig *r, uint64_t id, const char *body)
-{
-    AUTO(buf) struct buf list = BUF_INIT(512);
-    struct s3_sums s;
-    uint8_t digest[S3_SUM_BYTES_MAX];
-    static const enum s3_sum all[] = {S3_SUM_MD5, S3_SUM_SHA256, S3_SUM_CRC32, S3_SUM_CRC64NVME};
-    assert_int_equal(s3_sums_init(&s, S3_SUM_BIT(S3_SUM_MD5) | S3_SUM_BIT(S3_SUM_SHA256) | S3_SUM_BIT(S3_SUM_CRC32) | S3_SUM_BIT(S3_SUM_CRC64NVME)), ERR_OK);
-    assert_int_equal(s3_sums_add(&s, slice_str(body)), ERR_OK);
-    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-        assert_int_equal(s3_sums_get(&s, all[i], digest), ERR_OK);
-        buf_put_u8(&list, (uint8_t)all[i]);
-        buf_put_lp16(&list, slice_of(digest, s3_sum_bytes(all[i])));
-    }
-    s3_sums_done(&s);
-    struct wire_commit m = {.size = strlen(body), .cipher_size = frame_cipher_size(strlen(body)), .sums = buf_slice(&list)};
-    assert_int_equal(wire_put_commit(wire_conn_out(r->front), id, &m), ERR_OK);
-    wire_conn_kick(r->front);
-}
-
-void rig_put(struct rig *r, uint64_t id, const char *path, const char *body)
-{
-    rig_ask(r, id, (struct rig_ask){.method = "PUT", .path = path, .body = body});
-    struct rig_frame *f = rig_wait(r, id);
-    assert_int_equal(f->type, WIRE_TICKET);
-    f->id = UINT64_MAX;                            /* seen */
-    rig_commit(r, id, body);
-}
-
-/* leaves ------------------------------------------------------------------------------------------------------------------------------ */
-
-void rig_leaf(struct rig *r, uint64_t index, struct rig_leaf *out)
-{
-    memset(out, 0, sizeof *out);
-    buf_init(&out->bytes, LEAF_BYTES_MAX);
-    buf_init(&out->opening_bytes, OPENING_BYTES_MAX);
-    assert_int_equal(log_read(r->t->access, index, &out->bytes, &out->opening_bytes), ERR_OK);
-    assert_int_equal(record_leaf_parse(buf_slice(&out->bytes), RECORD_LOG_ACCESS, &out->leaf), ERR_OK);
-    if (!out->opening_bytes.n) return;
-    assert_int_equal(record_opening_parse(buf_slice(&out->opening_bytes), &out->opening), ERR_OK);
-    assert_int_equal(record_opening_check(&r->g->hash, &out->leaf, &out->opening), ERR_OK);
-}
-
-uint64_t rig_leaf_ver(const struct rig_leaf *l)
-{
-    uint64_t ver, rev;
-    const struct record_opened *o = record_opened_field(&l->opening, RECORD_F_VER);
-    assert_non_null(o);
-    assert_int_equal(record_ver_get(o->value, &ver, &rev), ERR_OK);
-    return ver;
-}
-
-void rig_leaf_done(struct rig_leaf *l)
-{
-    buf_done(&l->bytes);
-    buf_done(&l->opening_bytes);
-}
-
-uint64_t rig_receipt(struct slice receipt)
-{
-    struct slice log, index = slice_cut(receipt, '/', &log);
-    uint64_t n;
-    assert_int_equal(slice_u64(index, UINT64_MAX, &n), ERR_OK);
-    return n;
 }

@@ -25,6 +25,7 @@
 #define RIG_HEADERS_MAX 8
 #define RIG_KEY "AKIAAAAAAAAAAAAAAAAA"
 #define RIG_KEY_OTHER "AKIABBBBBBBBBBBBBBBB"   /* of another account of the tenant, with the same secret */
+#define RIG_SECRET "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 #define RIG_ACCOUNT "123456789012"
 #define RIG_ACCOUNT_OTHER "210987654321"
 #define RIG_BUCKET "bucket"
