@@ -1,86 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0
- * op_batch: DeleteObjects: one body, its keys held in sorted order, one leaf and one command per slice (rule 13).
- * Role: body -> holds -> FINDs -> slices -> settlement -> DeleteResult. Trusts: flow.c. Distrusts: the body until its digest fits.
- * Law: 1. Spec: docs/spec/order.md rule 13; docs/spec/record.md (`items`, `root`).
+ * op_batch: DeleteObjects, from its body to its DeleteResult; and the gate's own batches (lifecycle).
+ * Role: body -> items -> batch.c -> answer. Trusts: batch.c. Distrusts: the body until its digest fits.
+ * Law: 1. Spec: docs/spec/order.md (DeleteObjects).
  */
+#include <assert.h>
 #include <stdlib.h>
 
-#include "gate/recent.h"
-#include "gate/request.h"
-#include "record/record.h"
+#include "gate/batch.h"
+#include "gate/object.h"
 
 #define BATCH_XML_BYTES_MAX (4 * 1024 * 1024)
-#define SLICE_ITEMS_BYTES_MAX 48000                /* an opening takes OPENING_BYTES_MAX; the rest of it is small */
-#define ITEM_DELETE 2
-#define ITEM_ABSENT 0
+#define BATCH_KEYS_BYTES_MAX (S3_DELETE_KEYS_MAX * (S3_KEY_BYTES_MAX + 1))
 
-struct batch;
-struct item {
-    struct batch *batch;
-    struct slice key, etag;                        /* in the XML reader */
-    struct keeper_ask find;
-    struct hold_wait hold;
-    bool held, twin;                               /* twin: the same key as the item before */
-    uint64_t ver;
-    enum s3_error code;
-    uint32_t slot, order;                          /* place in the request */
-};
-struct batch {
-    struct gate_request *r;
-    struct s3_xml *xml;
-    struct s3_sums sums;
-    struct s3_body body;
+struct batch_delete {                              /* u.job points at `batch` */
+    struct batch batch;
+    struct object_body body;
     struct s3_delete_list list;
-    struct item *items;                            /* sorted by key */
-    size_t count, at, finding, slices_open;
-    bool summing, counted, turn_held, failed, read_pending;
-    struct hold_wait turn;                         /* at most one such job a tenant */
 };
-struct batch_slice {                               /* ctx of a slice's write */
-    struct batch *batch;
-    size_t from, to;
+struct batch_own {
+    struct batch batch;
+    struct buf keys;
+    void (*done)(void *ctx, size_t done_count);
+    void *ctx;
 };
+static_assert(offsetof(struct batch_delete, batch) == 0 && offsetof(struct batch_own, batch) == 0, "u.job is the batch");
 
-struct slice_of_keys {
-    size_t from, to;
-    bool write;
-};
-
-static size_t jobs;                                /* of all tenants: GATE_BATCHES_MAX */
-
-static void batch_unhold(struct batch *b, size_t from, size_t to)
-{
-    for (size_t i = from; i < to; i++) {
-        if (!b->items[i].hold.hold && !b->items[i].held) continue;
-        hold_release(&b->items[i].hold);
-        if (b->items[i].held) b->r->bucket->holds--;
-        b->items[i].held = false;
-    }
-}
-
-static void batch_cleanup(struct gate_request *r)
-{
-    struct batch *b = r->u.job;
-    if (!b) return;
-    ASSERT(b->slices_open == 0);
-    for (size_t i = 0; i < b->count; i++) keeper_forget(r->gate, &b->items[i].find);
-    if (b->items) batch_unhold(b, 0, b->count);
-    hold_release(&b->turn);
-    if (b->counted) jobs--;
-    if (b->summing) s3_sums_done(&b->sums);
-    s3_xml_free(b->xml);
-    free(b->items);
-    free(b);
-    r->u.job = NULL;
-}
-
-static void batch_refuse(struct gate_request *r, enum s3_error code)
-{
-    if (r->fault.code == S3E_NONE) s3_fault_set(&r->fault, code, NULL);
-    step_refuse(r);
-}
-
-/* the answer ---------------------------------------------------------------------------------------------------------------- */
+/* DeleteObjects: the answer -------------------------------------------------------------------------------------------------- */
 
 static int by_order(const void *a, const void *b)
 {
@@ -88,8 +33,24 @@ static int by_order(const void *a, const void *b)
     return x->order < y->order ? -1 : x->order > y->order;
 }
 
-static void batch_answer(struct batch *b)
+static void item_answer(const struct item *x, bool quiet, struct buf *xml)
 {
+    const struct item *o = batch_outcome(x);
+    AUTO(buf) struct buf id = BUF_INIT(ID_TEXT_CHARS);
+    if (o->code != S3E_NONE) {
+        s3_delete_error(xml, x->key, x->vid, o->code, o->message);
+        return;
+    }
+    if (quiet) return;
+    bool made = o->kind == ITEM_MARKER, gone = o->kind == ITEM_VERSION && o->marker;
+    struct entry e = {.flags = o->made_flags, .index = o->made_index, .order = o->made_order};
+    if (made) entry_version_text(&e, &id);
+    s3_delete_row(xml, x->key, x->vid, made || gone, made ? buf_slice(&id) : gone ? x->vid : slice_of(NULL, 0));
+}
+
+static void delete_answer(struct batch_delete *d)
+{
+    struct batch *b = &d->batch;
     struct gate_request *r = b->r;
     AUTO(buf) struct buf xml = BUF_INIT(BATCH_XML_BYTES_MAX);
     struct item **in_order = calloc(b->count + 1, sizeof(struct item *));
@@ -97,11 +58,7 @@ static void batch_answer(struct batch *b)
     for (size_t i = 0; i < b->count; i++) in_order[i] = &b->items[i];
     qsort(in_order, b->count, sizeof(struct item *), by_order);
     s3_delete_begin(&xml);
-    for (size_t i = 0; i < b->count; i++) {
-        const struct item *x = in_order[i];
-        if (x->code != S3E_NONE) s3_delete_error(&xml, x->key, x->code, NULL);
-        else if (!b->list.quiet) s3_delete_row(&xml, x->key);
-    }
+    for (size_t i = 0; i < b->count; i++) item_answer(in_order[i], d->list.quiet, &xml);
     s3_delete_end(&xml);
     free(in_order);
     buf_reset(&r->headers_out);
@@ -109,362 +66,198 @@ static void batch_answer(struct batch *b)
     request_answer(r, request_recorded(r), 200, buf_slice(&xml));
 }
 
-static void slice_unhold(struct gate_write *w)
+static void delete_over(struct batch *b, enum s3_error code, bool denied)
 {
-    struct batch_slice *s = w->ctx;
-    batch_unhold(s->batch, s->from, s->to);
+    if (denied) step_refuse(b->r);
+    else if (code != S3E_NONE) request_fail_code(b->r, code, NULL);
+    else delete_answer((struct batch_delete *)b);
 }
 
-static void slice_over(struct batch_slice *s, bool applied)
+/* DeleteObjects: the body ------------------------------------------------------------------------------------------------------ */
+
+static void delete_cleanup(struct gate_request *r)
 {
-    struct batch *b = s->batch;
-    for (size_t i = s->from; i < s->to; i++)
-        if (!applied && b->items[i].code == S3E_NONE && b->items[i].ver != UINT64_MAX) b->items[i].code = S3E_ServiceUnavailable;
-    free(s);
-    ASSERT(b->slices_open > 0);
-    if (--b->slices_open == 0) {
-        b->r->write = NULL;
-        batch_answer(b);
+    struct batch_delete *d = r->u.job;
+    if (!d) return;
+    if (d->batch.items) batch_leave(&d->batch);
+    object_body_done(&d->body);
+    free(d->batch.items);
+    free(d);
+    r->u.job = NULL;
+}
+
+static void delete_refuse(struct gate_request *r, enum s3_error code)
+{
+    if (r->fault.code == S3E_NONE) s3_fault_set(&r->fault, code, NULL);
+    step_refuse(r);
+}
+
+static enum s3_error item_of(const struct s3_delete_key *k, struct item *x)
+{
+    bool null = false;
+    x->key = k->key;
+    x->etag = k->etag;
+    x->expect = UINT64_MAX;
+    if (!k->key.n || k->key.n > S3_KEY_BYTES_MAX) return S3E_MalformedXML;
+    if (!k->version_id.n) return S3E_NONE;
+    x->vid = k->version_id;
+    x->want = WANT_VERSION;
+    if (!entry_version_parse(k->version_id, &null, &x->named, &x->named_order)) {
+        x->code = S3E_InvalidArgument;
+        x->message = "Invalid version id specified";
     }
-}
-
-static void slice_done(struct gate_write *w, bool applied) { slice_over(w->ctx, applied); }
-
-/* leaves ------------------------------------------------------------------------------------------------------------------------ */
-
-/* An item's bytes in the opening. */
-static size_t item_bytes(const struct item *x) { return 1 + 2 + x->key.n + 8; }
-
-static void slice_items(struct batch *b, size_t from, size_t to, struct buf *items, struct leaf_says *says)
-{
-    struct gate *g = b->r->gate;
-    struct ledger_frontier f;
-    uint8_t hash[HASH_BYTES];
-    ledger_frontier_init(&f);
-    for (size_t i = from; i < to; i++) {
-        const struct item *x = &b->items[i];
-        if (x->twin || x->code != S3E_NONE) continue;
-        size_t at = items->n;
-        record_row_put(items, x->ver == UINT64_MAX ? ITEM_ABSENT : ITEM_DELETE, x->key, x->ver);
-        ledger_leaf_hash(&g->hash, slice_of(items->p + at, items->n - at), hash);
-        ledger_frontier_append(&g->hash, &f, hash, NULL, NULL);
-    }
-    says->has_batch = true;
-    says->n = f.size;
-    ledger_frontier_root(&g->hash, &f, says->root);
-    says->items = items->n ? buf_slice(items) : SLICE_LIT("");
-}
-
-static void slice_command(struct batch *b, size_t from, size_t to, uint64_t at, struct gate_write *w)
-{
-    struct gate_tenant *t = b->r->tenant;
-    size_t n = 0;
-    for (size_t i = from; i < to; i++) n += b->items[i].ver != UINT64_MAX && !b->items[i].twin && b->items[i].code == S3E_NONE;
-    w->slots = calloc(n, sizeof *w->slots);
-    ASSERT(w->slots);
-    command_begin(&w->command, COMMAND_BATCH, at);
-    command_batch_count(&w->command, n);
-    for (size_t i = from; i < to; i++) {
-        const struct item *x = &b->items[i];
-        if (x->ver == UINT64_MAX || x->twin || x->code != S3E_NONE) continue;
-        buf_put_u8(&w->command, COMMAND_DELETE);
-        command_key(&w->command, b->r->bucket->id, x->key, x->ver, t->grave_ms);
-        w->slots[w->slot_count++] = x->slot;
-    }
-    w->grave_due_ms = at + MAX(t->grave_ms, (uint64_t)GRAVE_MIN_MS);
-    ASSERT(buf_ok(&w->command) && w->slot_count == n);
-}
-
-static void nothing_durable(struct gate_request *r, const struct recorded *rec)
-{
-    (void)rec;
-    batch_answer(r->u.job);
-}
-
-/* One slice: a write leaf when something of it is there; otherwise a read-like leaf, waited for only when it is the last of all. */
-static enum err slice_record(struct batch *b, const struct slice_of_keys *k, bool last_of_reads)
-{
-    struct gate_request *r = b->r;
-    AUTO(buf) struct buf items = BUF_INIT(OPENING_BYTES_MAX);
-    struct leaf_says says = {.write = k->write};
-    uint64_t at;
-    TRY(log_time(r->tenant->access, loop_wall_ms(r->gate->loop), &at));
-    slice_items(b, k->from, k->to, &items, &says);
-    if (!k->write) return step_record(r, r->decided, &says, NULL, last_of_reads ? nothing_durable : NULL);
-    struct batch_slice *s = calloc(1, sizeof *s);
-    ASSERT(s);
-    *s = (struct batch_slice){.batch = b, .from = k->from, .to = k->to};
-    struct gate_write *w = flow_write_new(r->gate, r->tenant);
-    slice_command(b, k->from, k->to, at, w);
-    w->unhold = slice_unhold;
-    w->done = slice_done;
-    w->ctx = s;
-    enum err e = step_record(r, r->decided, &says, w, NULL);
-    if (e == ERR_OK) {
-        b->slices_open++;
-        r->write = w;                              /* keeps the request until the last slice is settled */
-        return ERR_OK;
-    }
-    free(s);
-    flow_write_free(w);
-    return e;
-}
-
-static bool item_guards(struct batch *b, struct item *x)
-{
-    if (x->code != S3E_NONE) return false;
-    if (!step_decide_also(b->r, b->r->verified, S3_OP_DeleteObject, x->key)) x->code = S3E_AccessDenied;
-    return x->code == S3E_NONE && x->ver != UINT64_MAX && !x->twin;
-}
-
-/* Cuts the sorted items into slices whose openings fit. A twin stays beside its key. */
-static size_t batch_cut(struct batch *b, struct slice_of_keys *out, size_t *writes)
-{
-    size_t n = 0, from = 0;
-    *writes = 0;
-    while (from < b->count) {
-        struct slice_of_keys k = {.from = from, .to = from};
-        for (size_t bytes = 0; k.to < b->count; k.to++) {
-            struct item *x = &b->items[k.to];
-            if (k.to > from && !x->twin && bytes + item_bytes(x) > SLICE_ITEMS_BYTES_MAX) break;
-            bytes += x->twin ? 0 : item_bytes(x);
-            k.write |= item_guards(b, x);
-        }
-        *writes += k.write;
-        out[n++] = k;
-        from = k.to;
-    }
-    return n;
-}
-
-/* All that is there is known, all is held: append every slice in this turn. Reads come first: they are on one log, so that they are
- * durable when the writes after them are, and the answer waits for those. */
-static void batch_record(struct batch *b)
-{
-    struct gate_request *r = b->r;
-    if (!step_still_allowed(r)) {
-        step_refuse(r);
-        return;
-    }
-    if (!request_may_record(r, true)) return;
-    struct slice_of_keys cut[S3_DELETE_KEYS_MAX];
-    size_t writes, n = batch_cut(b, cut, &writes);
-    enum err e = ERR_OK;
-    for (size_t i = 0; i < n && e == ERR_OK; i++)
-        if (!cut[i].write) {
-            if (writes) batch_unhold(b, cut[i].from, cut[i].to);
-            e = slice_record(b, &cut[i], !writes && i + 1 == n);
-            if (e == ERR_OK && !writes && i + 1 == n) return;        /* b may be gone: the answer can come at once */
-        }
-    size_t failed = n;
-    for (size_t i = 0; i < n && e == ERR_OK; i++)
-        if (cut[i].write && (e = slice_record(b, &cut[i], false)) != ERR_OK) failed = i;
-    if (e == ERR_OK) return;
-    log_line(LOG_ERROR, "batch-not-recorded", "err=%s", err_name(e));
-    if (b->slices_open == 0) {
-        request_fail_code(r, S3E_ServiceUnavailable, NULL);
-        return;
-    }
-    for (size_t i = failed; i < n; i++) {          /* the slices before go on */
-        if (!cut[i].write) continue;
-        for (size_t k = cut[i].from; k < cut[i].to; k++) b->items[k].code = S3E_ServiceUnavailable;
-        batch_unhold(b, cut[i].from, cut[i].to);
-    }
-}
-
-/* finds ------------------------------------------------------------------------------------------------------------------------- */
-
-static enum s3_error item_look(struct batch *b, struct item *x, const struct wire_found *m)
-{
-    struct gate_request *r = b->r;
-    struct entry e = {0};
-    if (m->present == WIRE_FOUND_IO) return S3E_ServiceUnavailable;
-    if (m->present == WIRE_FOUND_ABSENT) return S3E_NONE;
-    if (entry_parse(m->entry, &e) != ERR_OK) return S3E_InternalError;
-    x->ver = e.index;
-    if (!x->etag.p) return S3E_NONE;
-    struct entry_place place = {.tenant = r->tenant->id, .bucket = r->bucket->id, .key = x->key};
-    if (entry_open_facts(r->gate->crypto, &r->bucket->key, &place, e.facts_sealed, e.index, e.row_count, &e.facts, NULL) != ERR_OK)
-        return S3E_InternalError;
-    struct s3_conditions c = {.if_match = x->etag};
-    const char *condition = NULL;
-    return s3_condition_delete(&c, true, slice_of(e.facts.etag, e.facts.etag_n), &condition);
-}
-
-static void item_found(struct keeper_ask *a, const struct wire_found *m)
-{
-    struct item *x = a->ctx;
-    struct batch *b = x->batch;
-    if (!m) b->failed = true;
-    else if (x->code == S3E_NONE) x->code = item_look(b, x, m);     /* refused already: a version that is not there */
-    if (--b->finding) return;
-    if (b->failed) request_fail_code(b->r, S3E_ServiceUnavailable, NULL);
-    else batch_record(b);
-}
-
-static void batch_find(struct batch *b)
-{
-    struct gate_request *r = b->r;
-    if (b->finding == 0) b->finding = 1;           /* until all are asked */
-    for (size_t i = 0; i < b->count; i++) {
-        struct item *x = &b->items[i];
-        if (x->twin) continue;
-        x->find.ctx = x;
-        x->find.found = item_found;
-        x->find.find = (struct wire_find){.key = x->key};
-        memcpy(x->find.find.bucket, r->bucket->id, ID_BYTES);
-        b->finding++;
-        keeper_find(r->gate, &x->find);
-    }
-    b->finding--;
-    ASSERT(b->finding > 0);                        /* answers come in later turns */
-}
-
-/* holds: one after another, in sorted order, so that two batches cannot wait for each other ---------------------------------------- */
-
-static void item_held(struct hold_wait *w, bool yes);
-
-static void batch_hold(struct batch *b)
-{
-    struct gate_request *r = b->r;
-    for (; b->at < b->count; b->at++) {
-        struct item *x = &b->items[b->at];
-        if (x->twin) continue;
-        x->hold.got = item_held;
-        x->hold.ctx = x;
-        if (r->bucket->closing) {
-            request_fail_code(r, S3E_SlowDown, NULL);
-            return;
-        }
-        enum hold_result h = hold_take(r->gate->holds, r->bucket->id, x->key, &x->hold);
-        if (h == HOLD_FULL) {
-            request_fail_code(r, S3E_SlowDown, NULL);
-            return;
-        }
-        x->held = true;
-        r->bucket->holds++;
-        if (h == HOLD_WAITING) return;
-    }
-    batch_find(b);
-}
-
-static void item_held(struct hold_wait *w, bool yes)
-{
-    struct item *x = w->ctx;
-    struct batch *b = x->batch;
-    if (!yes) {
-        x->held = false;
-        b->r->bucket->holds--;
-        request_fail_code(b->r, S3E_SlowDown, NULL);
-        return;
-    }
-    b->at++;
-    batch_hold(b);
-}
-
-static void batch_turn(struct hold_wait *w, bool yes)
-{
-    struct gate_request *r = w->ctx;
-    struct batch *b = r->u.job;
-    if (!yes || jobs >= GATE_BATCHES_MAX) {        /* four in all; a busy hour is for the client to wait out */
-        request_fail_code(r, S3E_SlowDown, NULL);
-        return;
-    }
-    jobs++;
-    b->counted = true;
-    batch_hold(b);
-}
-
-/* body ------------------------------------------------------------------------------------------------------------------------------ */
-
-static int by_key(const void *a, const void *b)
-{
-    const struct item *x = a, *y = b;
-    int c = slice_cmp(x->key, y->key);
-    return c ? c : x->order < y->order ? -1 : 1;
-}
-
-static enum s3_error batch_items(struct batch *b)
-{
-    enum s3_error code = s3_xml_delete_end(b->xml, &b->list);
-    if (code != S3E_NONE) return code;
-    b->items = calloc(b->list.count, sizeof *b->items);
-    if (!b->items) return S3E_ServiceUnavailable;
-    b->count = b->list.count;
-    for (size_t i = 0; i < b->count; i++) {
-        const struct s3_delete_key *k = &b->list.keys[i];
-        struct item *x = &b->items[i];
-        *x = (struct item){.batch = b, .key = k->key, .etag = k->etag, .ver = UINT64_MAX, .order = (uint32_t)i};
-        if (!k->key.n || k->key.n > S3_KEY_BYTES_MAX) return S3E_MalformedXML;
-        if (k->version_id.p && k->version_id.n && !slice_is(k->version_id, "null")) x->code = S3E_NoSuchVersion;
-    }
-    qsort(b->items, b->count, sizeof *b->items, by_key);
-    for (size_t i = 0; i < b->count; i++) {
-        struct item *x = &b->items[i];
-        list_init(&x->hold.node);
-        x->slot = recent_slot(b->r->gate->recent, b->r->bucket->id, x->key);
-        x->twin = i > 0 && slice_eq(x->key, b->items[i - 1].key);
-        /* A key named twice has one outcome: it must have been asked for in one way. */
-        const struct item *y = x->twin ? &b->items[i - 1] : x;
-        if (x->twin && (x->etag.p || y->etag.p || x->code != y->code)) return S3E_InvalidRequest;
-    }
+    if (null) x->want = WANT_NULL;
     return S3E_NONE;
 }
 
-/* Something strong must bind the body: the signed digest, Content-MD5, or a checksum header. */
-static enum s3_error batch_digest(struct gate_request *r, struct batch *b)
+static enum s3_error delete_items(struct gate_request *r, struct batch_delete *d)
 {
-    uint8_t md5[S3_SUM_BYTES_MAX], sum[S3_SUM_BYTES_MAX], sha256[S3_SUM_BYTES_MAX];
-    if (!b->body.md5_given && !b->body.sum_given)
-        return s3_fault_set(&r->fault, S3E_InvalidRequest, "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
-    if (s3_sums_get(&b->sums, S3_SUM_MD5, md5) != ERR_OK || s3_sums_get(&b->sums, S3_SUM_SHA256, sha256) != ERR_OK) return S3E_InternalError;
-    if (b->body.sum == S3_SUM_SHA256) memcpy(sum, sha256, sizeof sum);
-    else if (s3_sums_get(&b->sums, b->body.sum, sum) != ERR_OK) return S3E_InternalError;
-    bool signed_digest = r->s3.payload == S3_PAYLOAD_SHA256;
-    return s3_body_compare(&b->body, md5, sum, sha256, signed_digest ? r->s3.payload_hash : slice_of(NULL, 0));
+    struct batch *b = &d->batch;
+    enum s3_error code = s3_xml_delete_end(d->body.xml, &d->list);
+    if (code != S3E_NONE) return code;
+    b->items = calloc(d->list.count, sizeof *b->items);
+    if (!b->items) return S3E_ServiceUnavailable;
+    b->count = d->list.count;
+    for (size_t i = 0; i < b->count && code == S3E_NONE; i++) {
+        b->items[i].order = (uint32_t)i;
+        code = item_of(&d->list.keys[i], &b->items[i]);
+    }
+    b->r = r;
+    b->over = delete_over;
+    return code == S3E_NONE ? batch_order(b) : code;
 }
 
-static void batch_body(struct gate_request *r, struct slice data, bool last)
+static void delete_body(struct gate_request *r, struct slice data, bool last)
 {
-    struct batch *b = r->u.job;
-    enum s3_error code = s3_sums_add(&b->sums, data) == ERR_OK ? S3E_NONE : S3E_InternalError;
-    if (code == S3E_NONE) code = s3_xml_feed(b->xml, data);
+    struct batch_delete *d = r->u.job;
+    enum s3_error code = object_body_feed(r, &d->body, data, last);
     if (code == S3E_NONE && !last) return;
-    if (code == S3E_NONE) code = batch_digest(r, b);
-    if (code == S3E_NONE) code = batch_items(b);
-    if (code != S3E_NONE) {
-        batch_refuse(r, code);
-        return;
-    }
-    b->turn.got = batch_turn;
-    b->turn.ctx = r;
-    /* One such job a tenant: a hold on a name that no bucket can have. */
-    switch (hold_take(r->gate->holds, r->tenant->id, SLICE_LIT("\x01" "batch"), &b->turn)) {
-    case HOLD_TAKEN: batch_turn(&b->turn, true); break;
-    case HOLD_WAITING: break;
-    case HOLD_FULL: request_fail_code(r, S3E_SlowDown, NULL); break;
-    }
+    if (code == S3E_NONE) code = delete_items(r, d);
+    if (code != S3E_NONE) delete_refuse(r, code);
+    else batch_begin(&d->batch);
 }
 
 void op_batch_begin(struct gate_request *r)
 {
-    struct batch *b = calloc(1, sizeof *b);
-    if (!b) {
+    struct batch_delete *d = calloc(1, sizeof *d);
+    if (!d) {
         request_fail_code(r, S3E_ServiceUnavailable, NULL);
         return;
     }
-    b->r = r;
-    r->u.job = b;
-    r->cleanup = batch_cleanup;
-    list_init(&b->turn.node);
-    enum s3_error code = s3_body_read(r->headers, r->header_count, r->s3.payload, &b->body, &r->fault);
-    if (code == S3E_NONE && b->body.sum_in_trailer) code = S3E_NotImplemented;
-    if (code != S3E_NONE) {
-        batch_refuse(r, code);
+    r->u.job = d;
+    r->cleanup = delete_cleanup;
+    d->batch.r = r;
+    enum s3_error code = object_body_begin(r, S3_XML_DELETE, &d->body);
+    if (code == S3E_ServiceUnavailable) request_fail_code(r, code, NULL);
+    else if (code != S3E_NONE) delete_refuse(r, code);
+    else request_want_body(r, S3_DELETE_BODY_BYTES_MAX, delete_body);
+}
+
+/* the gate's own ------------------------------------------------------------------------------------------------------------------- */
+
+static void own_cleanup(struct gate_request *r)
+{
+    struct batch_own *o = r->u.job;
+    if (!o) return;
+    batch_leave(&o->batch);
+    buf_done(&o->keys);
+    free(o->batch.items);
+    free(o);
+    r->u.job = NULL;
+}
+
+static void own_over(struct batch *b, enum s3_error code, bool denied)
+{
+    struct batch_own *o = (struct batch_own *)b;
+    void (*done)(void *ctx, size_t done_count) = o->done;
+    void *ctx = o->ctx;
+    size_t n = 0;
+    (void)denied;
+    for (size_t i = 0; code == S3E_NONE && i < b->count; i++) n += b->items[i].code == S3E_NONE && b->items[i].kind != ITEM_OUT && !b->items[i].twin;
+    request_end(b->r);
+    done(ctx, n);
+}
+
+static void own_item(const struct batch_wish *w, struct item *x)
+{
+    static const enum item_want wants[] = {[BATCH_EXPIRE] = WANT_CURRENT, [BATCH_REMOVE] = WANT_VERSION, [BATCH_ABORT] = WANT_UPLOAD};
+    ASSERT(w->kind <= BATCH_ABORT && w->key.n > 0 && w->key.n <= S3_KEY_BYTES_MAX);
+    x->want = wants[w->kind];
+    x->expect = w->kind == BATCH_EXPIRE ? w->ver : UINT64_MAX;
+    x->named = w->kind == BATCH_REMOVE ? w->ver : 0;
+    x->any_order = true;
+    if (w->kind == BATCH_ABORT) memcpy(x->upload, w->upload, ID_BYTES);
+}
+
+/* In a turn of its own: whoever asked is not called from within its asking. */
+static bool own_begin(struct loop_job *j, uint64_t budget_us)
+{
+    struct batch *b = j->ctx;
+    struct gate_request *r = b->r;
+    (void)budget_us;
+    loop_job_del(r->gate->loop, j);
+    if (r->tenant->served && !r->bucket->dead) r->decided = step_decide(r, r->verified);
+    bool allowed = r->decided && decided_allow(r->decided) && batch_order(b) == S3E_NONE;
+    if (allowed) batch_begin(b);
+    else own_over(b, S3E_ServiceUnavailable, false);
+    return false;
+}
+
+/* Every request there may be is in flight: clients' first. */
+static bool own_no_room(struct loop_job *j, uint64_t budget_us)
+{
+    struct batch_own *o = j->ctx;
+    void (*done)(void *ctx, size_t done_count) = o->done;
+    void *ctx = o->ctx;
+    (void)budget_us;
+    free(o);
+    done(ctx, 0);
+    return false;
+}
+
+static struct gate_request *own_request(struct gate *g, struct gate_tenant *t, struct gate_bucket *bucket, const char *act)
+{
+    struct gate_request *r = request_new(g, NULL, 0);
+    if (!r) return NULL;
+    r->ask = (struct wire_ask){.peer = SLICE_LIT("local")};
+    r->s3 = (struct s3_request){0};
+    r->tenant = t;
+    r->bucket = bucket;
+    r->name = (struct s3_name){.bucket = slice_str(bucket->name)};
+    r->act = act;
+    r->verified = step_verify_auto(r, t);
+    return r;
+}
+
+void batch_auto(struct gate *g, struct gate_tenant *t, struct gate_bucket *bucket, const char *act, const struct batch_wish *w, size_t n,
+                void (*done)(void *ctx, size_t done_count), void *ctx)
+{
+    struct batch_own *o = calloc(1, sizeof *o);
+    struct item *items = calloc(n, sizeof *items);
+    ASSERT(o && items && n > 0 && n <= S3_DELETE_KEYS_MAX);
+    struct gate_request *r = own_request(g, t, bucket, act);
+    o->done = done;
+    o->ctx = ctx;
+    if (!r) {
+        free(items);
+        o->batch.job = (struct loop_job){.run = own_no_room, .ctx = o};
+        loop_job_add(g->loop, &o->batch.job);
         return;
     }
-    b->xml = s3_xml_new(S3_XML_DELETE);
-    b->summing = b->xml && s3_sums_init(&b->sums, S3_SUM_BIT(S3_SUM_MD5) | S3_SUM_BIT(S3_SUM_SHA256) | S3_SUM_BIT(b->body.sum)) == ERR_OK;
-    if (!b->summing) request_fail_code(r, S3E_ServiceUnavailable, NULL);
-    else request_want_body(r, S3_DELETE_BODY_BYTES_MAX, batch_body);
+    r->u.job = o;
+    r->cleanup = own_cleanup;
+    o->batch = (struct batch){.r = r, .items = items, .count = n, .automatic = true, .over = own_over};
+    buf_init(&o->keys, BATCH_KEYS_BYTES_MAX);
+    for (size_t i = 0; i < n; i++) buf_put_slice(&o->keys, w[i].key);
+    ASSERT(buf_ok(&o->keys));
+    const uint8_t *at = o->keys.p;
+    for (size_t i = 0; i < n; i++) {
+        items[i].order = (uint32_t)i;
+        items[i].key = slice_of(at, w[i].key.n);
+        at += w[i].key.n;
+        own_item(&w[i], &items[i]);
+    }
+    o->batch.job.run = own_begin;
+    o->batch.job.ctx = &o->batch;
+    loop_job_add(g->loop, &o->batch.job);
 }
