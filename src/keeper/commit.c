@@ -406,6 +406,9 @@ void commit_stop(struct commit *c) {
     pthread_mutex_unlock(&c->lock);
     if (c->started) pthread_join(c->thread, NULL);
     loop_wake_del(c->k->loop, &c->wake);
+}
+
+void commit_done(struct commit *c) {
     free_list(&c->queue);
     free_list(&c->done);
     size_t cursor = 0;

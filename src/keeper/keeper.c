@@ -107,6 +107,7 @@ void keeper_stop(struct keeper *k) {
     scan_abort_all(k, false);
     commit_stop(&k->commit);
     io_stop(&k->io);
+    commit_done(&k->commit);
     loop_after_del(k->loop, &k->kick);
     if (k->gate != NULL) wire_conn_close(k->gate);
     struct list *n;

@@ -137,6 +137,7 @@ struct commit {
 MUST_USE enum err commit_load(struct commit *c);  /* reads watermarks and the apply number; rule 6 */
 void commit_start(struct commit *c, struct keeper *k);
 void commit_stop(struct commit *c);
+void commit_done(struct commit *c);               /* after io_stop(): what was released in the end is told to it */
 void commit_add(struct commit *c, struct commit_item *item);
 void commit_kick(struct commit *c);               /* hands the turn's items over */
 void commit_forget_queued(struct commit *c);      /* rule 7: what the old gate sent and no batch took */
