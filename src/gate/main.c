@@ -161,6 +161,7 @@ static void record_start(struct gate *g)
     record_put_hash(&w, RECORD_F_BIN, start.bin);
     record_put_int(&w, RECORD_F_BOOT, g->boot);
     record_put_hash(&w, RECORD_F_CONF, start.conf);
+    if (g->conf.s3_tests) record_put_text(&w, RECORD_F_PROFILE, SLICE_LIT("s3-tests"));
     record_put_int(&w, RECORD_F_T, t);
     enum err e = record_end(&w);
     ASSERT(e == ERR_OK);

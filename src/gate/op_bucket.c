@@ -72,11 +72,11 @@ static void create_refuse(struct gate_request *r, enum s3_error code)
 /* The body's digest, when it stands under the signature. */
 static enum s3_error create_digest(struct gate_request *r, struct create *c)
 {
-    uint8_t sha256[HASH_BYTES], signed_sha256[HASH_BYTES];
+    uint8_t sha256[S3_SUM_BYTES_MAX], signed_sha256[HASH_BYTES];
     if (r->s3.payload != S3_PAYLOAD_SHA256) return S3E_NONE;
     if (s3_sums_get(&c->sums, S3_SUM_SHA256, sha256) != ERR_OK) return S3E_InternalError;
     if (hex_fixed(r->s3.payload_hash, signed_sha256, sizeof signed_sha256) != ERR_OK) return S3E_InvalidRequest;
-    return memcmp(sha256, signed_sha256, sizeof sha256) == 0 ? S3E_NONE : S3E_XAmzContentSHA256Mismatch;
+    return memcmp(sha256, signed_sha256, sizeof signed_sha256) == 0 ? S3E_NONE : S3E_XAmzContentSHA256Mismatch;
 }
 
 static void create_body(struct gate_request *r, struct slice data, bool last)

@@ -26,6 +26,7 @@ void status_write(struct gate *g, bool keeper_ready, int landlock_abi)
     buf_printf(&b, "\"batches\":%llu,\"records\":%llu,\"wal_files\":%llu,", (unsigned long long)s.batches, (unsigned long long)s.records,
                (unsigned long long)s.wal_files);
     if (s.age_of_full_check_ms <= INT64_MAX) buf_printf(&b, "\"full_check_age_ms\":%llu,", (unsigned long long)s.age_of_full_check_ms);
+    if (g->conf.s3_tests) buf_put_str(&b, "\"profile\":\"s3-tests\",");
     buf_put_str(&b, "\"tenants\":[");
     for (size_t i = 0; i < g->tenant_count; i++) {
         const struct gate_tenant *t = g->tenant_list[i];

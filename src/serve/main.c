@@ -117,6 +117,8 @@ static void on_signal(void *ctx, int sig)
 static void define_children(void)
 {
     static const char *const programs[] = {"tillit-keeper", "tillit-gate", "tillit-steward"};
+    static char day_ms[24];
+    snprintf(day_ms, sizeof day_ms, "%llu", (unsigned long long)serve.conf.lifecycle_day_ms);
     uint64_t uid[] = {serve.conf.keeper_uid, serve.conf.gate_uid, serve.conf.steward_uid, serve.conf.front_uid};
     for (int i = 0; i < 4; i++) snprintf(uids[i], sizeof uids[i], "%llu", (unsigned long long)uid[i]);
     for (int i = 0; i < 3; i++) {
@@ -125,6 +127,7 @@ static void define_children(void)
         snprintf(paths[i], sizeof paths[i], "%s/%s", serve.bin, programs[i]);
         int n = 0;
         c->argv[n++] = paths[i], c->argv[n++] = ".";      /* child.c makes DIR the working directory */
+        if (i == STEWARD) c->argv[n++] = "--lifecycle-day-ms", c->argv[n++] = day_ms;
         /* As root each child begins life under its own uid; the peers it expects on its sockets are named. */
         if (!serve.root) continue;
         c->uid = (uid_t)uid[i == KEEPER ? 0 : i == GATE ? 1 : 2];

@@ -20,7 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FORMAT_TEXT "tillit-dir 1\n"
+#define FORMAT_TEXT "tillit-dir 2\n"
+#define FORMAT_OLD "tillit-dir 1\n"        /* before anything was released: not read */
 #define FRONT_MODULE "ngx_http_tillit_module.so"
 #define MODULE_BYTES_MAX (64 * 1024 * 1024)
 #define LOCK_WAIT_MS 1500
@@ -74,7 +75,10 @@ enum err prepare_format(struct serve *s)
     ssize_t n = read(fd, text, sizeof text - 1);
     close(fd);
     if (n == (ssize_t)strlen(FORMAT_TEXT) && strcmp(text, FORMAT_TEXT) == 0) return ERR_OK;
-    say("%s: format not known to this version; it was written by a newer Tillit: use that version or newer%s", path, "");
+    if (strcmp(text, FORMAT_OLD) == 0)
+        say("%s: this directory was made by a Tillit from before its first release, and is not read any more: `tillit init` makes a new one%s", path, "");
+    else
+        say("%s: format not known to this version; it was written by a newer Tillit: use that version or newer%s", path, "");
     return ERR_VERSION;
 }
 

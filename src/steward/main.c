@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * tillit-steward DIR [--uid N]: tends the store: asks the gate, at its times, to do what nobody has to ask for.
+ * tillit-steward DIR [--uid N] [--lifecycle-day-ms N]: tends the store: asks the gate, at its times, to do what nobody has to ask for.
  * Role: a clock with one connection to the gate and a principal of its own; every effect is the gate's decision and leaf. The store
  *       serves without it: nothing that a customer asks for waits on the steward.
  * Trusts: the gate's socket path. Distrusts: nothing it is told, because it is told only "done".
@@ -16,6 +16,8 @@
 
 #define GRAVE_EVERY_MS 60000           /* bytes past their due time go within a minute */
 #define SUMMARIES_EVERY_MS 3600000     /* a summary leaf per reader and hour */
+#define LIFECYCLE_EVERY_MS 3600000     /* of a real day; when lifecycle rules' days are shorter, LIFECYCLE_PER_DAY looks in one of them */
+#define LIFECYCLE_PER_DAY 5
 #define RECONNECT_MS 100
 
 struct errand {
@@ -33,7 +35,8 @@ static struct steward {
     uint8_t boot[ID_BYTES];
 } steward;
 static struct errand errands[] = {{WIRE_TEND_GRAVE, "steward-grave-ms", GRAVE_EVERY_MS, {0}},
-                                  {WIRE_TEND_SUMMARIES, "steward-summaries-ms", SUMMARIES_EVERY_MS, {0}}};
+                                  {WIRE_TEND_SUMMARIES, "steward-summaries-ms", SUMMARIES_EVERY_MS, {0}},
+                                  {WIRE_TEND_LIFECYCLE, "steward-lifecycle-ms", LIFECYCLE_EVERY_MS, {0}}};
 
 static void tend(struct loop_timer *t)
 {
@@ -86,11 +89,18 @@ int main(int argc, char **argv)
 {
     jail_early();
     log_init("steward", LOG_INFO);
-    uint64_t uid = 0;
-    if (argc != 2 && !(argc == 4 && strcmp(argv[2], "--uid") == 0 && slice_u64(slice_str(argv[3]), UINT32_MAX, &uid) == ERR_OK)) {
-        fprintf(stderr, "usage: tillit-steward DIR [--uid N]   (tillit serve starts it)\n");
+    uint64_t uid = 0, day_ms = UINT64_MAX;
+    bool ok = argc >= 2;
+    for (int i = 2; ok && i < argc; i += 2) {
+        uint64_t *to = strcmp(argv[i], "--uid") == 0 ? &uid : strcmp(argv[i], "--lifecycle-day-ms") == 0 ? &day_ms : NULL;
+        ok = to && i + 1 < argc && slice_u64(slice_str(argv[i + 1]), to == &uid ? UINT32_MAX : UINT64_MAX, to) == ERR_OK;
+    }
+    if (!ok) {
+        fprintf(stderr, "usage: tillit-steward DIR [--uid N] [--lifecycle-day-ms N]   (tillit serve starts it)\n");
         return 2;
     }
+    for (size_t i = 0; i < ARRAY_LEN(errands); i++)
+        if (errands[i].what == WIRE_TEND_LIFECYCLE) errands[i].every_ms = MAX(1, MIN((uint64_t)LIFECYCLE_EVERY_MS, day_ms / LIFECYCLE_PER_DAY));
     char gate_dir[1100], breaks[1100];
     snprintf(steward.path, sizeof steward.path, "%s/run/gate/steward", argv[1]);
     snprintf(gate_dir, sizeof gate_dir, "%s/run", argv[1]);

@@ -21,6 +21,9 @@ static bool from_dir(struct store_client *c, const char *dir)
     if (file_read(path, &text) != ERR_OK) return false;
     json_t *j = json_loadb((const char *)text.p, text.n, 0, NULL);
     const char *api = json_string_value(json_object_get(j, "api")), *region = json_string_value(json_object_get(j, "region"));
+    const char *s3 = json_string_value(json_object_get(j, "s3")), *tenant = json_string_value(json_object_get(j, "tenant"));
+    if (s3) snprintf(c->s3, sizeof c->s3, "%s", s3);
+    if (tenant) snprintf(c->tenant, sizeof c->tenant, "%s", tenant);
     if (api) snprintf(c->api, sizeof c->api, "%s", api);
     if (region) snprintf(c->region, sizeof c->region, "%s", region);
     json_decref(j);
@@ -86,20 +89,21 @@ static struct curl_slist *header(struct curl_slist *l, const char *name, const c
     return curl_slist_append(l, line);
 }
 
-static enum err sign_headers(const struct store_client *c, const char *target, struct slice body, struct curl_slist **headers)
+static enum err sign_headers(const struct store_client *c, const char *base, const char *service, const char *target, struct slice body,
+                             struct curl_slist **headers)
 {
     AUTO(buf) struct buf hash = BUF_INIT(80), authorization = BUF_INIT(2048);
     uint8_t digest[HASH_BYTES];
     char date[TIME_TEXT_MAX];
-    const char *host = strstr(c->api, "://");
-    host = host ? host + 3 : c->api;
+    const char *host = strstr(base, "://");
+    host = host ? host + 3 : base;
     uint64_t now = clock_wall_ms();
     if (EVP_Digest(body.p ? body.p : (const uint8_t *)"", body.n, digest, NULL, EVP_sha256(), NULL) != 1) return ERR_CRYPTO;
     buf_put_hex(&hash, slice_of(digest, sizeof digest));
     time_amz(now, date);
     const struct s3_header signed_headers[] = {{SLICE_LIT("host"), slice_str(host)}, {SLICE_LIT("x-amz-content-sha256"), buf_slice(&hash)},
                                                {SLICE_LIT("x-amz-date"), slice_str(date)}};
-    const struct s3_client_key key = {slice_str(c->access_key), slice_str(c->secret), slice_str(c->region), SLICE_LIT("tillit")};
+    const struct s3_client_key key = {slice_str(c->access_key), slice_str(c->secret), slice_str(c->region), slice_str(service)};
     TRY(s3_client_sign(&key, body.p ? SLICE_LIT("POST") : SLICE_LIT("GET"), slice_str(target), signed_headers, ARRAY_LEN(signed_headers), now, buf_slice(&hash), &authorization));
     buf_put_u8(&hash, 0), buf_put_u8(&authorization, 0);
     *headers = header(*headers, "x-amz-date", date);
@@ -108,14 +112,11 @@ static enum err sign_headers(const struct store_client *c, const char *target, s
     return ERR_OK;
 }
 
-int client_request(const struct store_client *c, const char *target, struct slice body, bool sign, long *status, struct buf *out)
+static int send_request(const char *base, const char *target, struct slice body, struct curl_slist *headers, long *status, struct buf *out)
 {
     char url[4096];
-    struct curl_slist *headers = NULL;
-    if (sign && sign_headers(c, target, body, &headers) != ERR_OK) return EXIT_INTERNAL;
-    headers = header(headers, "Content-Type", "application/json");
     headers = header(headers, "Expect", "");
-    snprintf(url, sizeof url, "%s%s", c->api, target);
+    snprintf(url, sizeof url, "%s%s", base, target);
     CURL *h = curl_easy_init();
     if (!h) return EXIT_INTERNAL;
     curl_easy_setopt(h, CURLOPT_URL, url);
@@ -134,8 +135,28 @@ int client_request(const struct store_client *c, const char *target, struct slic
     curl_easy_cleanup(h);
     curl_slist_free_all(headers);
     if (code == CURLE_OK) return EXIT_DONE;
-    fprintf(stderr, "tillit: %s: %s; is the store served?\n", c->api, curl_easy_strerror(code));
+    fprintf(stderr, "tillit: %s: %s; is the store served?\n", base, curl_easy_strerror(code));
     return EXIT_REACH;
+}
+
+int client_request(const struct store_client *c, const char *target, struct slice body, bool sign, long *status, struct buf *out)
+{
+    struct curl_slist *headers = NULL;
+    if (sign && sign_headers(c, c->api, "tillit", target, body, &headers) != ERR_OK) return EXIT_INTERNAL;
+    headers = header(headers, "Content-Type", "application/json");
+    return send_request(c->api, target, body, headers, status, out);
+}
+
+int client_iam(const struct store_client *c, struct slice body, long *status, struct buf *out)
+{
+    struct curl_slist *headers = NULL;
+    if (!c->s3[0]) {
+        fprintf(stderr, "tillit: no S3 endpoint known: is the store served? or give --endpoint http://HOST:9000\n");
+        return EXIT_REACH;
+    }
+    if (sign_headers(c, c->s3, "iam", "/", body, &headers) != ERR_OK) return EXIT_INTERNAL;
+    headers = header(headers, "Content-Type", "application/x-www-form-urlencoded; charset=utf-8");
+    return send_request(c->s3, "/", body, headers, status, out);
 }
 
 int client_refused(const char *command, long status, struct slice body)

@@ -109,6 +109,9 @@ static void gate_says(struct report *r, const char *dir)
         const json_t *v = json_object_get(j, flags[i].key);
         if (v) say(r, json_is_true(v), json_is_true(v) ? flags[i].good : flags[i].bad, flags[i].remedy);
     }
+    const char *profile = json_string_value(json_object_get(j, "profile"));
+    snprintf(text, sizeof text, "the test profile [%.32s] is on: new buckets take public policies, days of lifecycle rules are short", profile ? profile : "");
+    if (profile) say(r, false, text, "for anything but the conformance suite: set `on = no` in that section of tillit.conf and start again");
     size_t i;
     json_t *t, *tenants = json_object_get(j, "tenants");
     json_array_foreach(tenants, i, t) {

@@ -244,7 +244,7 @@ static int finish(const char *dir, const struct conf *c, json_t *answers, const 
     free(text);
     json_decref(template);
     snprintf(path, sizeof path, "%s/format", dir);
-    if (file_write(path, SLICE_LIT("tillit-dir 1\n"), 0644) != ERR_OK) return EXIT_INTERNAL;
+    if (file_write(path, SLICE_LIT("tillit-dir 2\n"), 0644) != ERR_OK) return EXIT_INTERNAL;
 
     snprintf(s3, sizeof s3, "http://%s:%llu", c->listen, (unsigned long long)c->s3_port);
     snprintf(tls, sizeof tls, "https://%s:%llu", c->listen, (unsigned long long)c->s3_tls_port);

@@ -22,6 +22,8 @@ static const char usage[] =
     "  tillit serve DIR [--s3-port N] [--s3-tls-port N] [--api-port N]\n"
     "                                              run it in the foreground\n"
     "  tillit tenant create DIR --tenant NAME      add a tenant (an officer's key signs)\n"
+    "  tillit account create DIR                   give an account of the tenant a root access key (the owner's key signs)\n"
+    "  tillit user create|list|delete DIR ...      users of an account, by IAM's calls\n"
     "  tillit log query|follow|export DIR ...      the record of every access, opened\n"
     "  tillit undelete DIR BUCKET KEY              bring back what was deleted or replaced\n"
     "  tillit doctor DIR                           what is on, what is wrong, what to do\n"
@@ -99,7 +101,8 @@ static int cmd_serve(int argc, char **argv)
 int main(int argc, char **argv)
 {
     static const struct { const char *name; int (*run)(int, char **); } commands[] = {
-        {"init", cmd_init}, {"serve", cmd_serve}, {"tenant", cmd_tenant}, {"log", cmd_log}, {"undelete", cmd_undelete}, {"doctor", cmd_doctor}};
+        {"init", cmd_init}, {"serve", cmd_serve}, {"tenant", cmd_tenant}, {"account", cmd_account}, {"user", cmd_user},
+        {"log", cmd_log}, {"undelete", cmd_undelete}, {"doctor", cmd_doctor}};
     log_init("tillit", LOG_WARN);
     if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {
         fputs(usage, stdout);

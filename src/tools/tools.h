@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * tillit: the command line. Files: tillit.c (commands), client.c (requests to a store), init.c, tls_make.c, log.c, tenant.c, undelete.c,
- * doctor.c. Exit codes: 0 done, 1 refused or not verified, 2 usage, 3 cannot reach, 4 internal.
+ * tillit: the command line. Files: tillit.c (commands), client.c (requests to a store), init.c, tls_make.c, log.c, tenant.c, account.c,
+ * undelete.c, doctor.c. Exit codes: 0 done, 1 refused or not verified, 2 usage, 3 cannot reach, 4 internal.
  */
 #ifndef TILLIT_TOOLS_H
 #define TILLIT_TOOLS_H
@@ -30,7 +30,8 @@ int options_read(int argc, char **argv, const struct option *o, size_t n, const 
 
 /* client.c: a store to speak to. */
 struct store_client {
-    char api[256];                     /* http://host:port */
+    char api[256], s3[256];            /* http://host:port */
+    char tenant[64];                   /* the store's first one: its id */
     char region[64];
     char access_key[64];
     char secret[128];
@@ -42,6 +43,8 @@ int client_open(struct store_client *c, const char *dir, const char *endpoint, c
 /* One request to the API. `target` is path and query. Body p NULL: GET. sign: SigV4 with service `tillit`. Gives an exit code;
  * *status is HTTP's; out is the body. Prints one line when the store cannot be reached. */
 int client_request(const struct store_client *c, const char *target, struct slice body, bool sign, long *status, struct buf *out);
+/* One IAM call: `body` in its form, posted to the S3 endpoint. As above. */
+int client_iam(const struct store_client *c, struct slice body, long *status, struct buf *out);
 /* Prints a problem+json body's detail; gives EXIT_REFUSED. */
 int client_refused(const char *command, long status, struct slice body);
 
@@ -66,6 +69,8 @@ void random_bytes(void *out, size_t n);
 
 int cmd_init(int argc, char **argv);
 int cmd_tenant(int argc, char **argv);
+int cmd_account(int argc, char **argv);
+int cmd_user(int argc, char **argv);
 int cmd_log(int argc, char **argv);
 int cmd_undelete(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);

@@ -101,11 +101,11 @@ def test_a_newer_format_is_refused(case):
     with open(path) as f:
         mine = f.read()
     with open(path, "w") as f:
-        f.write("tillit-dir 2\n")
+        f.write("tillit-dir 3\n")
     code, said = serve(s)
     assert code != 0 and path in said and "newer" in said, (code, said)
     with open(path) as f:
-        assert f.read() == "tillit-dir 2\n"
+        assert f.read() == "tillit-dir 3\n"
     with open(path, "w") as f:
         f.write(mine)
     s.start()
