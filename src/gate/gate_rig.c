@@ -15,6 +15,7 @@
 #include "gate/recent.h"
 #include "gate/repeat.h"
 #include "gate/summary.h"
+#include "gate/tenants.h"
 
 #define RIG_MADE_MAX 8
 
@@ -30,6 +31,14 @@ void tenants_index_key(struct gate *g, uint8_t out[HASH_BYTES])
 {
     (void)g;
     memset(out, 7, HASH_BYTES);
+}
+
+void tenants_id_text(const uint8_t id[ID_BYTES], char out[ID_TEXT_CHARS + 1])
+{
+    AUTO(buf) struct buf text = BUF_INIT(ID_TEXT_CHARS);
+    buf_put_base32(&text, slice_of(id, ID_BYTES));
+    memcpy(out, text.p, ID_TEXT_CHARS);
+    out[ID_TEXT_CHARS] = 0;
 }
 
 enum err tenants_bucket_prepare(struct gate *g, struct gate_tenant *t, struct slice name, struct gate_bucket **out)
