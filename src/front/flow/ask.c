@@ -83,26 +83,20 @@ struct ask_scratch {
     char hash[2 * HASH_BYTES];
 };
 
-/* S3 Control: its paths name no bucket, and the gate answers for them. */
-static bool is_control(const struct ask_scratch *s)
-{
-    return slice_starts(s->target.path, SLICE_LIT("/v20180820/")) && s3_header_find(s->q.headers, s->q.header_count, "x-amz-account-id");
-}
-
 /* Who asks, and for which operation. */
 static enum s3_error read_request(struct flow *f, struct ask_scratch *s)
 {
     struct flow_worker *w = f->w;
     struct flow_request *q = &s->q;
-    struct slice host;
+    struct slice host, bucket;
     enum s3_error e;
     if (q->refuse != S3E_NONE) return q->refuse;
     if (!s3_method_ok(q->method)) return S3E_MethodNotAllowed;
     buf_reset(&w->mem);
     if ((e = s3_target_parse(q->target, &w->mem, &s->target)) != S3E_NONE) return e;
     if ((e = check_host(q, &s->target, &host)) != S3E_NONE) return e;
-    if (f->port == FLOW_PORT_S3 && is_control(s)) {
-        f->class = FLOW_CLASS_CONFIG;
+    if (f->port == FLOW_PORT_S3 && s3_control_of(q->method, s->target.path, q->headers, q->header_count, &bucket) != S3_CONTROL_NO) {
+        f->class = FLOW_CLASS_CONFIG;              /* its paths name no bucket as others do; the gate answers for them */
     } else if (f->port == FLOW_PORT_S3) {
         if ((e = s3_split(s->target.path, host, w->domains, w->domain_count, &s->name)) != S3E_NONE) return e;
         /* What does not resolve is asked all the same: the refusal of a proven caller is the gate's to record. */

@@ -25,6 +25,8 @@ static enum flow_write on_head(struct flow *f, const struct flow_head *h)
     r->length = h->length_known ? h->length : UINT64_MAX;
     r->no_body = h->no_body;
     r->close = h->close;
+    buf_reset(&r->head);
+    buf_put_slice(&r->head, h->headers);
     if (h->no_body) r->last = true;
     return FLOW_WRITTEN;
 }
@@ -74,6 +76,7 @@ void rig_init(struct rig *r)
     r->w.blobs_fd = r->w.logs_fd = -1;
     r->w.now_ms = 1000;
     buf_init(&r->body, 64 << 20);
+    buf_init(&r->head, 65536);
     buf_init(&r->file, 64 << 20);
     ASSERT(flow_worker_init(&r->w, &host, &rng) == ERR_OK);
     r->f.ctx = r;
@@ -84,6 +87,7 @@ void rig_done(struct rig *r)
     flow_end(&r->f);
     flow_worker_done(&r->w);
     buf_done(&r->body);
+    buf_done(&r->head);
     buf_done(&r->file);
     for (size_t i = 0; i < r->mem_count; i++) free(r->mem[i]);
 }

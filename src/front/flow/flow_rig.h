@@ -10,7 +10,7 @@ struct rig {
     struct flow_worker w;
     struct flow f;
     struct flow_request q;
-    struct s3_header headers[8];
+    struct s3_header headers[12];
     struct buf body;                               /* what the client got */
     uint16_t status;
     uint64_t length;
@@ -22,7 +22,8 @@ struct rig {
     uint8_t *file_out;
     uint64_t file_off;
     size_t file_n;
-    void *mem[64];
+    struct buf head;                               /* headers list of the last head */
+    void *mem[256];
     size_t mem_count;
 };
 void rig_init(struct rig *r);

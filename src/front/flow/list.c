@@ -51,7 +51,7 @@ static void keys_row(struct flow_list *l, const struct wire_listing *m, const st
     }
     struct s3_list_row out = {.key = row->key, .etag = row->etag, .size = row->size, .mtime_ms = row->mtime_ms,
                               .sum = sum_of(row->sum), .sum_type = type_of(row),
-                              .owner = !l->args.v2 || l->args.fetch_owner ? owner.id : slice_of(NULL, 0)};
+                              .owner = owner.id, .owner_name = owner.name};
     s3_list_row(&l->xml, &h, &out);
 }
 

@@ -344,6 +344,49 @@ static void more_plaintext_than_announced_is_refused(void **state) {
     frame_sealer_done(&s);
 }
 
+/* A body whose size shows at its end: what may be the last frame is kept back until then. */
+static void a_size_settled_late_seals_the_same_bytes(void **state) {
+    (void)state;
+    static const size_t sizes[] = {0, 1, FRAME_PLAIN_BYTES - 1, FRAME_PLAIN_BYTES, FRAME_PLAIN_BYTES + 1, 3 * FRAME_PLAIN_BYTES, SEGMENT_PLAIN_BYTES + 5};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct frame_sealer s;
+        uint8_t *plain, *want = seal(sizes[i], &plain), *got = malloc((size_t)frame_cipher_size(sizes[i]));
+        size_t held = sizes[i] == 0 ? 0 : (sizes[i] - 1) / FRAME_PLAIN_BYTES * FRAME_PLAIN_BYTES, n, more;
+        assert_int_equal(frame_sealer_init(&s), ERR_OK);
+        assert_int_equal(frame_sealer_begin(&s, &ID, KEY, FRAME_BLOB_BYTES_MAX), ERR_OK);
+        struct slice in = slice_of(plain, held);
+        assert_int_equal(frame_sealer_step(&s, &in, got, (size_t)frame_cipher_size(sizes[i]), &n), ERR_OK);
+        assert_int_equal(frame_sealer_settle(&s, sizes[i]), ERR_OK);
+        in = slice_of(plain + held, sizes[i] - held);
+        assert_int_equal(frame_sealer_step(&s, &in, got + n, (size_t)frame_cipher_size(sizes[i]) - n, &more), ERR_OK);
+        assert_int_equal(frame_sealer_finish(&s), ERR_OK);
+        assert_int_equal(n + more, frame_cipher_size(sizes[i]));
+        assert_memory_equal(got, want, n + more);
+        frame_sealer_done(&s);
+        free(plain);
+        free(want);
+        free(got);
+    }
+}
+
+static void a_size_is_not_settled_within_a_frame_nor_on_one_that_is_out(void **state) {
+    (void)state;
+    struct frame_sealer s;
+    static uint8_t plain[FRAME_PLAIN_BYTES], out[2 * FRAME_CIPHER_BYTES];
+    size_t n;
+    assert_int_equal(frame_sealer_init(&s), ERR_OK);
+    assert_int_equal(frame_sealer_begin(&s, &ID, KEY, 3 * FRAME_PLAIN_BYTES), ERR_OK);
+    struct slice in = slice_of(plain, FRAME_PLAIN_BYTES);
+    assert_int_equal(frame_sealer_step(&s, &in, out, sizeof out, &n), ERR_OK);
+    assert_int_equal(frame_sealer_settle(&s, FRAME_PLAIN_BYTES), ERR_RANGE);           /* that frame went out as not the last */
+    assert_int_equal(frame_sealer_settle(&s, FRAME_PLAIN_BYTES - 1), ERR_RANGE);
+    assert_int_equal(frame_sealer_settle(&s, 3 * FRAME_PLAIN_BYTES + 1), ERR_RANGE);
+    in = slice_of(plain, 1);
+    assert_int_equal(frame_sealer_step(&s, &in, out, sizeof out, &n), ERR_OK);
+    assert_int_equal(frame_sealer_settle(&s, FRAME_PLAIN_BYTES + 1), ERR_RANGE);       /* begun */
+    frame_sealer_done(&s);
+}
+
 static void less_plaintext_than_announced_never_finishes(void **state) {
     (void)state;
     struct frame_sealer s;
@@ -382,6 +425,8 @@ int main(void) {
         cmocka_unit_test(ranges_past_the_end_are_refused),
         cmocka_unit_test(more_plaintext_than_announced_is_refused),
         cmocka_unit_test(less_plaintext_than_announced_never_finishes),
+        cmocka_unit_test(a_size_settled_late_seals_the_same_bytes),
+        cmocka_unit_test(a_size_is_not_settled_within_a_frame_nor_on_one_that_is_out),
     };
     return cmocka_run_group_tests_name("frame", tests, NULL, NULL);
 }

@@ -53,6 +53,10 @@ static void header_proofs_are_refused_with_their_own_error(void **state)
         {"date not signed", BASE "Authorization: " AUTH(CRED, "host;x-amz-content-sha256") "\n", S3E_AccessDenied},
         {"hash not signed", BASE "Authorization: " AUTH(CRED, "host;x-amz-date") "\n", S3E_AccessDenied},
         {"hash missing", "Host: h\nx-amz-date: 20130524T000000Z\nAuthorization: " AUTH(CRED, "host;x-amz-date") "\n", S3E_InvalidRequest},
+        {"iam without hash", "Host: h\nx-amz-date: 20130524T000000Z\nAuthorization: " AUTH("AKID/20130524//iam/aws4_request", "host;x-amz-date") "\n", S3E_NONE},
+        {"sts without hash", "Host: h\nx-amz-date: 20130524T000000Z\nAuthorization: " AUTH("AKID/20130524/us-east-1/sts/aws4_request", "host;x-amz-date") "\n", S3E_NONE},
+        {"iam, hash not signed", BASE "Authorization: " AUTH("AKID/20130524/us-east-1/iam/aws4_request", "host;x-amz-date") "\n", S3E_AccessDenied},
+        {"another service without hash", "Host: h\nx-amz-date: 20130524T000000Z\nAuthorization: " AUTH("AKID/20130524/us-east-1/iamx/aws4_request", "host;x-amz-date") "\n", S3E_InvalidRequest},
         {"Date instead of x-amz-date", "Host: h\nDate: Fri, 24 May 2013 00:00:00 GMT\nx-amz-content-sha256: UNSIGNED-PAYLOAD\nAuthorization: "
          AUTH(CRED, "date;host;x-amz-content-sha256") "\n", S3E_NONE},
         {"Date not signed", "Host: h\nDate: Fri, 24 May 2013 00:00:00 GMT\nx-amz-content-sha256: UNSIGNED-PAYLOAD\nAuthorization: "
