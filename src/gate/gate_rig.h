@@ -29,6 +29,7 @@
 #define RIG_ACCOUNT "123456789012"
 #define RIG_ACCOUNT_OTHER "210987654321"
 #define RIG_BUCKET "bucket"
+#define RIG_CONTROL_LEAVES 4                      /* that found the tenant */
 
 struct rig_frame {
     uint8_t type;

@@ -62,7 +62,7 @@ static void a_read_is_released_after_its_leaf_with_the_keys_of_its_range(void **
     rig_leaf(r, index, &l);
     assert_int_equal(rig_leaf_ver(&l), written);
     assert_int_equal(record_int(&l.leaf, RECORD_F_BYTES, 99), 2);
-    assert_int_equal(record_int(&l.leaf, RECORD_F_CTL, 99), 3);
+    assert_int_equal(record_int(&l.leaf, RECORD_F_CTL, 99), RIG_CONTROL_LEAVES);
     assert_true(slice_is(record_text(&l.leaf, RECORD_F_DEC), "allow"));
     rig_leaf_done(&l);
     rig_free(r);
@@ -363,7 +363,7 @@ static void a_decision_is_made_again_when_the_control_log_moved(void **state)
     rig_release_held(r);
     struct rig_leaf l;
     rig_leaf(r, rig_receipt(answer(r, 1).receipt), &l);
-    assert_int_equal(record_int(&l.leaf, RECORD_F_CTL, 99), 4);
+    assert_int_equal(record_int(&l.leaf, RECORD_F_CTL, 99), RIG_CONTROL_LEAVES + 1);
     rig_leaf_done(&l);
     rig_free(r);
 }
