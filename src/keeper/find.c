@@ -143,21 +143,23 @@ static enum err set_seek_number(struct find *f, const uint8_t set[ID_BYTES], uin
     return ERR_CORRUPT;
 }
 
+/* Whether there is such a set its count says: looking for rows that are gone would walk over all that was removed around them. */
 static enum err find_set(struct find *f) {
+    struct row_key key;
+    row_begin(&key, ROW_BLOB);
+    row_put(&key, slice_of(f->q->id, ID_BYTES));
+    TRY(get(f, &key));
+    f->m.present = WIRE_FOUND_PRESENT;
     enum err e;
     if (f->q->mode == WIRE_FIND_SET) {
         e = set_range(f, f->q->id);
-    } else {
-        struct set_row row;
-        set_open(f, f->q->id);
-        e = set_seek(f, f->q->id, 0, &row);
-        if (e == ERR_OK) f->m.present = WIRE_FOUND_PRESENT;
-        if (e == ERR_OK) e = set_seek_number(f, f->q->id, f->q->number);
-        if (e == ERR_MISSING && f->m.present == WIRE_FOUND_PRESENT) return ERR_OK; /* past its last part */
-        if (e == ERR_OK) e = set_rows(f, f->q->id, UINT64_MAX, MIN(f->q->rows_max, (uint32_t)FOUND_PARTS_MAX));
+        return e == ERR_MISSING ? ERR_CORRUPT : e;
     }
-    if (e == ERR_OK) f->m.present = WIRE_FOUND_PRESENT;
-    return e;
+    set_open(f, f->q->id);
+    e = set_seek_number(f, f->q->id, f->q->number);
+    if (e == ERR_MISSING) return ERR_OK; /* past its last part */
+    TRY(e);
+    return set_rows(f, f->q->id, UINT64_MAX, MIN(f->q->rows_max, (uint32_t)FOUND_PARTS_MAX));
 }
 
 /* entries --------------------------------------------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * model_test: random commands on three keys against a small model of what the index must hold, all its rows compared.
- * Role: unit tests over socket pairs; the mem engine fails writes now and then, persisted or not.
+ * Role: unit tests over socket pairs; the mem engine fails writes now and then, persisted or not, and the rocksdb engine is started again.
  * Law: LAW-2: what no command asks for does not change
  * Spec: docs/spec/entry.md sections 2 and 3; DESIGN rules 1, 2, 10
  */
@@ -507,10 +507,13 @@ static void step(struct model *m, bool settled) {
     }
 }
 
-static void run(unsigned steps, uint64_t seed, bool failing) {
+enum trouble { TROUBLE_NONE, TROUBLE_FAILURES, TROUBLE_RESTARTS };
+
+static void run(unsigned steps, uint64_t seed, enum trouble trouble) {
+    const struct store_engine *engine = trouble == TROUBLE_RESTARTS ? &store_engine_rocksdb : &store_engine_mem;
     struct model *m = calloc(1, sizeof *m);
     assert_non_null(m);
-    rig_open(&m->r, &store_engine_mem);
+    rig_open(&m->r, engine);
     m->random = seed;
     m->frames = BUF_INIT(SIZE_MAX / 2);
     m->at = 1000;
@@ -518,9 +521,13 @@ static void run(unsigned steps, uint64_t seed, bool failing) {
         size_t size = roll(m, 3) == 0 ? 1 + roll(m, BURST_MAX) : 1;
         for (size_t n = 0; n < size; n++, i++) step(m, size == 1);
         if (m->burst == 0) continue;
-        if (failing && roll(m, 25) == 0) store_mem_fail(m->r.k.store, 1, roll(m, 2) == 0, 0);
+        if (trouble == TROUBLE_FAILURES && roll(m, 25) == 0) store_mem_fail(m->r.k.store, 1, roll(m, 2) == 0, 0);
         finish(m);
         m->at += roll(m, 20000);
+        if (trouble == TROUBLE_RESTARTS && roll(m, 60) == 0) {
+            rig_halt(&m->r);
+            rig_start(&m->r, engine);
+        }
         compare(m);
     }
     for (uint8_t k = COMMAND_PUT; k <= COMMAND_REWRITE; k++) assert_true(m->done[k] > steps / 200); /* the walk went everywhere */
@@ -536,18 +543,24 @@ static void the_index_is_what_the_model_says_after_every_command(void **state) {
     const char *seed = getenv("KEEPER_TEST_SEED");
     uint64_t n = 7;
     if (seed != NULL) assert_int_equal(slice_u64(slice_str(seed), UINT64_MAX, &n), ERR_OK);
-    run(2500, n * 0x9e3779b97f4a7c15u + 1, false);
+    run(2500, n * 0x9e3779b97f4a7c15u + 1, TROUBLE_NONE);
 }
 
 static void so_it_is_when_writes_fail_in_between(void **state) {
     (void)state;
-    run(1500, 0x123456789abcdefu, true);
+    run(1500, 0x123456789abcdefu, TROUBLE_FAILURES);
+}
+
+static void so_it_is_when_the_keeper_is_started_again_in_between(void **state) {
+    (void)state;
+    run(800, 0xfedcba987654321u, TROUBLE_RESTARTS);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_index_is_what_the_model_says_after_every_command),
         cmocka_unit_test(so_it_is_when_writes_fail_in_between),
+        cmocka_unit_test(so_it_is_when_the_keeper_is_started_again_in_between),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
