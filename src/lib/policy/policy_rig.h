@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -53,7 +54,8 @@ struct says {
     enum record_kind kind;
     const char *account, *signer, *who, *name, *key, *reader, *act, *auth, *body, *dec, *why, *bucket, *object, *doc, *vid;
     const char *user, *third, *more;               /* sub */
-    struct slice ctx;
+    struct slice ctx, peer;                        /* p NULL: none; 192.0.2.1 */
+    bool tls;
     uint8_t id;                                    /* bucket id: this byte 16 times; 0: absent */
     int on;
     uint64_t ctl, eng, w;
@@ -106,7 +108,7 @@ static void build(struct says s) {
         put_commit(&w, RECORD_F_OBJ, buf_slice(&obj));
     }
     if (s.on >= 0 && !acc && s.kind != RECORD_K_GENESIS) record_put_int(&w, RECORD_F_ON, (uint64_t)s.on);
-    if (full) put_commit(&w, RECORD_F_PEER, SLICE_LIT("192.0.2.1"));
+    if (full) put_commit(&w, RECORD_F_PEER, s.peer.p != NULL ? s.peer : SLICE_LIT("192.0.2.1"));
     put_commit(&w, RECORD_F_RDR, slice_str(s.reader));
     put_signer(&w, s.signer);
     if (s.kind == RECORD_K_GENESIS) put_commit(&w, RECORD_F_STMT, SLICE_LIT("statement"));
@@ -117,6 +119,7 @@ static void build(struct says s) {
         put_commit(&w, RECORD_F_SUB, buf_slice(&obj));
     }
     record_put_int(&w, RECORD_F_T, s.t != 0 ? s.t : ++now_ms);
+    if (s.tls) record_put_int(&w, RECORD_F_TLS, 1);
     put_commit(&w, RECORD_F_VID, slice_str(s.vid));
     if (s.w != 0) record_put_int(&w, RECORD_F_W, s.w);
     put_commit(&w, RECORD_F_WHO, slice_str(s.who));

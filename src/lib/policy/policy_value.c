@@ -179,13 +179,27 @@ static enum policy_met of_caller(struct policy_eval *e, enum policy_key_id key, 
     switch (key) {
     case POLICY_KEY_PRINCIPAL_ARN: return put_arn(e, out);
     case POLICY_KEY_PRINCIPAL_TYPE: return principal_type(e, out);
-    case POLICY_KEY_PRINCIPAL_ACCOUNT: return e->proven ? lent(e->r->who.account, out) : POLICY_NO;
+    case POLICY_KEY_PRINCIPAL_ACCOUNT: return lent(e->proven ? e->r->who.account : SLICE_LIT("anonymous"), out);
     case POLICY_KEY_USER_ID:
         if (!e->proven) return lent(SLICE_LIT("anonymous"), out);
         return lent(e->user == NULL ? e->r->who.account : slice_str(e->user->id), out);
     case POLICY_KEY_USERNAME: return e->user == NULL ? POLICY_NO : lent(slice_str(e->user->name), out);
     case POLICY_KEY_AUTH_TYPE: return auth_type(e, out);
     case POLICY_KEY_SIGNATURE_VERSION: return e->proven ? lent(SLICE_LIT("AWS4-HMAC-SHA256"), out) : POLICY_NO;
+    default: return POLICY_NO;
+    }
+}
+
+/* "to exempt the CreateMultipartUpload, UploadPart, and UploadPartCopy operations": they write, and make no object. */
+static enum policy_met creates_object(enum policy_act act, struct slice *out) {
+    switch (act) {
+    case POLICY_ACT_PutObject:
+    case POLICY_ACT_PostObject:
+    case POLICY_ACT_CopyObject:
+    case POLICY_ACT_CompleteMultipartUpload: return lent(SLICE_LIT("true"), out);
+    case POLICY_ACT_CreateMultipartUpload:
+    case POLICY_ACT_UploadPart:
+    case POLICY_ACT_UploadPartCopy: return lent(SLICE_LIT("false"), out);
     default: return POLICY_NO;
     }
 }
@@ -197,11 +211,9 @@ static enum policy_ctx_id ctx_of(enum policy_key_id key) {
     case POLICY_KEY_REFERER: return POLICY_CTX_REFERER;
     case POLICY_KEY_PREFIX: return POLICY_CTX_PREFIX;
     case POLICY_KEY_DELIMITER: return POLICY_CTX_DELIMITER;
-    case POLICY_KEY_MAX_KEYS: return POLICY_CTX_MAX_KEYS;
     case POLICY_KEY_SIGNATURE_AGE: return POLICY_CTX_AGE;
     case POLICY_KEY_IF_MATCH: return POLICY_CTX_IF_MATCH;
     case POLICY_KEY_IF_NONE_MATCH: return POLICY_CTX_IF_NONE_MATCH;
-    case POLICY_KEY_OBJECT_CREATION: return POLICY_CTX_OBJECT_CREATION;
     case POLICY_KEY_LOCATION: return POLICY_CTX_REGION;
     case POLICY_KEY_ACL: return POLICY_CTX_ACL;
     case POLICY_KEY_CONTENT_SHA256: return POLICY_CTX_CONTENT_SHA256;
@@ -223,14 +235,28 @@ static bool of_listing(enum policy_key_id key) {
     return key == POLICY_KEY_PREFIX || key == POLICY_KEY_DELIMITER || key == POLICY_KEY_MAX_KEYS;
 }
 
+/* The question whether the key could be listed is asked as the narrowest such listing would be. */
+static enum policy_met as_listed(const struct policy_eval *e, enum policy_key_id key, struct slice *out) {
+    if (key == POLICY_KEY_PREFIX) return lent(e->r->key, out);
+    return key == POLICY_KEY_MAX_KEYS ? lent(SLICE_LIT("1"), out) : POLICY_NO;
+}
+
+/* "The s3:max-keys key is always present in the request when you perform the ListBucket operation": 1000 when the caller names none. */
+static enum policy_met max_keys(struct policy_eval *e, struct slice *out) {
+    enum policy_act act = e->r->act;
+    struct slice given = policy_ctx_value(e, POLICY_CTX_MAX_KEYS);
+    bool lists = act == POLICY_ACT_ListObjects || act == POLICY_ACT_ListObjectsV2 || act == POLICY_ACT_ListObjectVersions;
+    return lent(given.p == NULL && lists ? SLICE_LIT("1000") : given, out);
+}
+
 enum policy_met policy_value(struct policy_eval *e, enum policy_key_id key, struct slice tag, size_t i, struct slice *out) {
     *out = slice_of(NULL, 0);
     if (key == POLICY_KEY_REQUEST_TAG_KEYS) return tag_key(e, policy_ctx_value(e, POLICY_CTX_TAGGING), i, out);
     if (key == POLICY_KEY_REQUEST_TAG) return tag_value(e, policy_ctx_value(e, POLICY_CTX_TAGGING), tag, i, out);
     if (key == POLICY_KEY_EXISTING_TAG) return of_object(e, tag, i, out);
     if (i > 0 || key == POLICY_KEY_NEVER) return POLICY_NO;
-    /* The question whether the key could be listed is asked as that listing would be. */
-    if (e->listing && of_listing(key)) return key == POLICY_KEY_PREFIX ? lent(e->r->key, out) : POLICY_NO;
+    if (e->listing && of_listing(key)) return as_listed(e, key, out);
+    if (key == POLICY_KEY_MAX_KEYS) return max_keys(e, out);
     enum policy_ctx_id ctx = ctx_of(key);
     if (ctx != POLICY_CTX__COUNT) return lent(policy_ctx_value(e, ctx), out);
     switch (key) {
@@ -244,6 +270,7 @@ enum policy_met policy_value(struct policy_eval *e, enum policy_key_id key, stru
     case POLICY_KEY_S3_ACCOUNT:
         if (e->bucket != NULL) return lent(slice_str(e->bucket->account), out);
         return e->proven ? lent(e->r->who.account, out) : POLICY_NO;
+    case POLICY_KEY_OBJECT_CREATION: return creates_object(e->r->act, out);
     case POLICY_KEY_VERSION_ID: return lent(e->r->version_id, out);
     default: return of_caller(e, key, out);
     }
