@@ -200,14 +200,14 @@ struct policy_request {
     struct slice version_id;                        /* as the caller named it; p NULL: not */
     struct slice ctx;                               /* record_ctx pairs: what conditions may ask about (docs/spec/policy.md section 5); empty
                                                      * when policy_wants_ctx() says so */
-    bool object_known;                              /* FIND was made: the ctx pairs "=tags" and "=owner" are complete */
+    bool object_known;                              /* FIND was made: the ctx pairs "=tags", "=owner", "=absent" are complete */
     struct record_sub sub;                          /* IAM acts: whom it is about */
 };
 /* Whether any condition or ownership rule can matter to this request: else no ctx is put together, and none stands in its leaf. */
 bool policy_wants_ctx(const struct policy_state *s, const struct policy_request *r);
 /* The names of ctx pairs, in the order they are put (policy_ctx.def): begin with i 0; false past the last. "?x" is the query parameter x,
  * decoded; "=x" is what the gate knows; the others are request headers. A pair is put only when there is such a value; "=tags" and
- * "=owner" only after FIND, and only when an object (no delete marker) was found. */
+ * "=owner" only after FIND, when an object (no delete marker) was found, and "=absent" only when none was. */
 bool policy_ctx_wanted(size_t i, const char **name);
 
 enum policy_reason {

@@ -216,7 +216,7 @@ static enum policy_reason by_policies(struct policy_eval *e, struct policy_decis
         d->needs_object = true;
         return POLICY_NEEDS_OBJECT;
     }
-    return policy_ctx_value(e, POLICY_CTX_OWNER).p == NULL ? POLICY_ALLOWED : nothing_allows(e);
+    return slice_is(policy_ctx_value(e, POLICY_CTX_ABSENT), "true") ? POLICY_ALLOWED : nothing_allows(e);
 }
 
 static enum policy_reason rules(struct policy_eval *e, struct policy_decision *d) {
