@@ -423,6 +423,52 @@ static void commands_above_the_mark_without_a_void_are_pending_after_any_start(v
     test_remove(dir);
 }
 
+/* A COMPLETE of ten thousand parts, and the longest command there may be: one record each, also when they come together. */
+static const size_t long_commands[] = {1536 * 1024, COMMAND_BYTES_MAX, COMMAND_BYTES_MAX, 2 * 1024 * 1024};
+
+static uint8_t long_byte(uint64_t index, size_t at) { return (uint8_t)(index * 31 + at * 7 + at / 251); }
+
+static void long_append(struct test_book *t, uint64_t index) {
+    uint8_t *p = malloc(COMMAND_BYTES_MAX);
+    assert_non_null(p);
+    for (size_t i = 0; i < long_commands[index]; i++) p[i] = long_byte(index, i);
+    struct log_append a = {.leaf = SLICE_LIT("{\"kind\":\"test\"}"), .command = slice_of(p, long_commands[index]), .void_ref = UINT64_MAX};
+    assert_true(logbook_ready(t->lb, true));
+    assert_int_equal(logbook_append(t->lb, t->a, &a, NULL), index);
+    free(p);
+}
+
+static enum err long_see(void *ctx, uint64_t index, struct slice leaf, struct slice command) {
+    (void)leaf;
+    assert_int_equal(command.n, long_commands[index]);
+    for (size_t i = 0; i < command.n; i++)
+        if (command.p[i] != long_byte(index, i)) fail_msg("command %u differs at %zu", (unsigned)index, i);
+    (*(unsigned *)ctx)++;
+    return ERR_OK;
+}
+
+static bool long_durable(struct test_book *t) { return log_durable(t->a) == ARRAY_LEN(long_commands); }
+
+static void a_command_of_ten_thousand_parts_is_one_record(void **state) {
+    (void)state;
+    char dir[64];
+    struct test_book t;
+    test_dir(dir);
+    assert_int_equal(test_open_full(&t, dir), ERR_OK);
+    for (unsigned i = 0; i < 2000 && t.lb->spares < WAL_SPARE_FILES; i++) usleep(5000);
+    for (uint64_t i = 0; i < ARRAY_LEN(long_commands); i++) long_append(&t, i);
+    test_until(&t, long_durable, 30);
+    test_close(&t);
+    for (unsigned start = 0; start < 2; start++) { /* the first start copies the tail, the second reads the copy */
+        unsigned count = 0;
+        assert_int_equal(test_open_full(&t, dir), ERR_OK);
+        assert_int_equal(log_pending(t.a, long_see, &count), ERR_OK);
+        assert_int_equal(count, ARRAY_LEN(long_commands));
+        test_close(&t);
+    }
+    test_remove(dir);
+}
+
 static void names_in_commands_and_openings_do_not_lie_in_clear(void **state) {
     (void)state;
     char dir[64], path[160];
@@ -506,6 +552,7 @@ int main(void) {
         cmocka_unit_test(a_changed_leaf_does_not_open),
         cmocka_unit_test(a_changed_hash_below_the_frontier_is_found_by_the_recomputation),
         cmocka_unit_test(commands_above_the_mark_without_a_void_are_pending_after_any_start),
+        cmocka_unit_test(a_command_of_ten_thousand_parts_is_one_record),
         cmocka_unit_test(names_in_commands_and_openings_do_not_lie_in_clear),
         cmocka_unit_test(a_log_that_nobody_added_is_kept_and_counted),
         cmocka_unit_test(time_never_falls_and_a_clock_far_behind_refuses),

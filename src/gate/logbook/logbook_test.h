@@ -53,6 +53,7 @@ void test_disk_init(struct test_disk *d);
 /* Opens the book and adds LOG_A and LOG_B; what fails first is the answer (lb is closed again then). */
 enum err test_open(struct test_book *t, const char *dir, struct test_disk *disk);
 enum err test_open_big(struct test_book *t, const char *dir);    /* WAL files of 1 MiB, the real disk */
+enum err test_open_full(struct test_book *t, const char *dir);   /* of WAL_FILE_BYTES, as the gate's */
 void test_close(struct test_book *t);
 struct log_params test_params(uint8_t id, enum log_kind kind, uint32_t slot);
 

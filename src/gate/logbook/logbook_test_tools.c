@@ -164,6 +164,7 @@ static enum err book_open(struct test_book *t, const char *dir, struct test_disk
 
 enum err test_open(struct test_book *t, const char *dir, struct test_disk *disk) { return book_open(t, dir, disk, TEST_FILE_BYTES); }
 enum err test_open_big(struct test_book *t, const char *dir) { return book_open(t, dir, NULL, 1024 * 1024); }
+enum err test_open_full(struct test_book *t, const char *dir) { return book_open(t, dir, NULL, WAL_FILE_BYTES); }
 
 void test_close(struct test_book *t) {
     logbook_close(t->lb);

@@ -106,7 +106,7 @@ static void a_newer_version_is_named_as_such(void **state) {
 static void texts_at_their_bounds_are_read_and_one_past_is_refused(void **state) {
     (void)state;
     static const size_t max[3] = {LEAF_BYTES_MAX, OPENING_BYTES_MAX + KEYS_AT_EXTRA_BYTES, COMMAND_BYTES_MAX + KEYS_AT_EXTRA_BYTES};
-    AUTO(buf) struct buf b = BUF_INIT(1 << 20);
+    AUTO(buf) struct buf b = BUF_INIT(2 * COMMAND_BYTES_MAX);
     for (unsigned i = 0; i <= 3; i++) {
         batch_make(&b, max[0] + (i == 1), max[1] + (i == 2), max[2] + (i == 3));
         enum err e = body_read(slice_of(b.p + WAL_HEADER_BYTES, b.n - WAL_HEADER_BYTES));
