@@ -97,6 +97,7 @@ void op_form_begin(struct gate_request *r)
         form_refuse(r, e);
         return;
     }
+    r->u.put.bounded = true;
     r->u.put.size_min = f->post.size_min;
     r->u.put.size_max = f->post.size_max;
     op_put_open(r, op_put_commit_object);

@@ -77,7 +77,7 @@ static void put_encoding(struct buf *out, struct slice value)
         struct slice one, rest = slice_cut(value, ',', &one);
         one = slice_trim(one);
         if (one.n && !slice_ieq(one, SLICE_LIT("aws-chunked"))) {
-            if (kept.n) buf_put_u8(&kept, ',');
+            if (kept.n) buf_put_str(&kept, ", ");
             buf_put_slice(&kept, one);
         }
         value = rest;
@@ -186,7 +186,7 @@ void op_put_open(struct gate_request *r, void (*commit)(struct gate_request *r))
     if (e == S3E_NONE && !q->body.length_known && !form) e = S3E_MissingContentLength;
     if (e == S3E_NONE && q->body.length_known && q->body.length > S3_PUT_BYTES_MAX) e = S3E_EntityTooLarge;
     if (q->also == q->body.sum) q->also = S3_SUM_NONE;
-    if (!q->size_max || q->size_max > S3_PUT_BYTES_MAX) q->size_max = S3_PUT_BYTES_MAX;
+    if (!q->bounded || q->size_max > S3_PUT_BYTES_MAX) q->size_max = S3_PUT_BYTES_MAX;
     if (e == S3E_NONE) e = put_chain(r);
     if (e != S3E_NONE) put_refuse(r, e);
     else if (keeper_ready(r->gate)) put_ticket(r, false);

@@ -272,6 +272,9 @@ void request_turn(const struct gate_request *r, const struct wire_found *m, cons
 void request_put_version(struct gate_request *r, const struct entry *e)
 {
     if (!request_versioned(r)) return;
+    /* A null version that a write of an object made while versioning is suspended goes unnamed, as AWS does it. */
+    bool makes = r->op == S3_OP_PutObject || r->op == S3_OP_PostObject || r->op == S3_OP_CopyObject || r->op == S3_OP_CompleteMultipartUpload;
+    if (makes && request_versioning(r) != POLICY_VERSIONING_ENABLED) return;
     AUTO(buf) struct buf text = BUF_INIT(ID_TEXT_CHARS);
     entry_version_text(e, &text);
     request_put_header(r, "x-amz-version-id", buf_slice(&text));

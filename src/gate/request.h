@@ -62,7 +62,8 @@ struct request_put {
     uint8_t md5[16], sum[S3_SUM_BYTES_MAX], sha256[HASH_BYTES];
     bool has_sha256;
     uint64_t ticket_ms;                            /* when it was given */
-    uint64_t size_min, size_max;                   /* of a form: content-length-range */
+    bool bounded;
+    uint64_t size_min, size_max;                   /* when bounded: a form's content-length-range */
     enum s3_sum also;                              /* a second checksum that COMMIT must carry (an upload's own); NONE: none. Set before op_put_open() */
     uint8_t also_value[S3_SUM_BYTES_MAX];
     bool copy;                                     /* opened by op_put_open_copy() */

@@ -27,7 +27,7 @@ from lib.case import PYTHON                             # noqa: E402
 
 COMMIT = "8f0ae7b"
 BARS = {"core": 0.95, "policy": 0.90, "post": 0.80}      # share of ids that must pass
-PROFILE = "\n[s3-tests]\non = yes\n"
+PROFILE = "\n[s3]\nanonymous_tenant = acme\n[s3-tests]\non = yes\n"
 RESULTS = os.path.join(ROOT, "docs", "results", "conformance.md")
 SUITE = os.path.join(HERE, "suite")
 

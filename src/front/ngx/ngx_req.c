@@ -47,15 +47,13 @@ static void host_request(struct flow *f, struct flow_request *out)
         .method = slice_ngx(r->method_name),
         .target = slice_ngx(r->unparsed_uri),
         .peer = slice_ngx(r->connection->addr_text),
-        .length_known = r->headers_in.content_length_n >= 0,
-        .length = r->headers_in.content_length_n > 0 ? (uint64_t)r->headers_in.content_length_n : 0,
+        /* Of a chunked body nginx counts here what it has read so far: that is not a length. */
+        .length_known = r->headers_in.content_length_n >= 0 && !r->headers_in.chunked,
+        .length = r->headers_in.content_length_n > 0 && !r->headers_in.chunked ? (uint64_t)r->headers_in.content_length_n : 0,
         .has_body = r->headers_in.content_length_n > 0 || r->headers_in.chunked,
     };
     out->refuse = read_headers(r, out);
     if (out->refuse == S3E_NONE && host_differs(r)) out->refuse = S3E_BadRequest;
-    ngx_table_elt_t *expect = r->headers_in.expect;
-    if (out->refuse == S3E_NONE && expect && !slice_ieq(slice_ngx(expect->value), SLICE_LIT("100-continue")))
-        out->refuse = S3E_InvalidRequest;
 }
 
 static void *host_alloc(struct flow *f, size_t n)

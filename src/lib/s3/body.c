@@ -41,7 +41,7 @@ static enum s3_error read_value(const struct s3_header *h, size_t n, struct s3_b
         if (out->sum != S3_SUM_NONE) return bad_request(f, "Expecting a single x-amz-checksum- header");
         if (base64_fixed(slice_trim(h[i].value), out->sum_value, s3_sum_bytes(sum)) != ERR_OK) {
             s3_fault_add(f, "HeaderName", slice_str(s3_sum_header(sum)));
-            return bad_request(f, "The value of the checksum header is not valid");
+            return s3_fault_set(f, S3E_BadDigest, "The value of the checksum header is not valid");
         }
         out->sum = sum;
         out->sum_given = true;

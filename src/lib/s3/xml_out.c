@@ -71,7 +71,8 @@ void s3_list_begin(struct buf *out, const struct s3_list_head *h)
     const struct s3_list_args *a = h->args;
     buf_put_str(out, S3_XML_HEAD "<ListBucketResult" S3_XML_NS);
     s3_put_element(out, "Name", h->bucket);
-    s3_put_element_key(out, "Prefix", a->prefix, a->url);
+    /* botocore decodes the page's own Prefix in version 2 alone: in version 1 it stays as it is. */
+    s3_put_element_key(out, "Prefix", a->prefix, a->url && a->v2);
     if (!a->v2) s3_put_element_key(out, "Marker", a->marker, a->url);
     if (a->has_start_after) s3_put_element_key(out, "StartAfter", a->start_after, a->url);
     if (a->has_token) s3_put_element(out, "ContinuationToken", a->token);
