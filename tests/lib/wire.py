@@ -15,13 +15,16 @@ import socket
 import struct
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-VERSION = 1
+VERSION = 2
 ROLE_FRONT, ROLE_GATE, ROLE_KEEPER, ROLE_STEWARD = 1, 2, 4, 8
 SIZE_UNKNOWN = 2**64 - 1
 ASK_TLS, ASK_API, ASK_AGAIN = 1, 2, 4
-AUTH_NONE, AUTH_HEADER, AUTH_QUERY = 0, 1, 2
+AUTH_NONE, AUTH_HEADER, AUTH_QUERY, AUTH_FORM = 0, 1, 2, 3
 BODY_NONE, BODY_ERROR, BODY_RAW = 0, 1, 2
-SUM = {"md5": 1, "sha1": 2, "sha256": 3, "crc32": 4, "crc32c": 5, "crc64nvme": 6}
+SUM = {"md5": 1, "sha1": 2, "sha256": 3, "crc32": 4, "crc32c": 5, "crc64nvme": 6,
+       "sha512": 7, "xxhash64": 8, "xxhash3": 9, "xxhash128": 10}
+SCAN_KEYS, SCAN_VERSIONS, SCAN_UPLOADS, SCAN_PARTS = 0, 1, 2, 3
+ROW_ENTRY, ROW_PREFIX, ROW_MARKER, ROW_UPLOAD, ROW_PART = 0, 1, 2, 3, 4
 FIXED = {"U8": ">B", "U16": ">H", "U32": ">I", "U64": ">Q"}
 
 
@@ -197,17 +200,24 @@ def get_release_rows(b):
     return out
 
 
-def put_listing_row(key, size=0, mtime_ms=0, etag=b"", sum=0, prefix=False):
-    return (struct.pack(">B", 1 if prefix else 0) + lp16(key) + struct.pack(">QQ", size, mtime_ms) + lp16(etag) + struct.pack(">B", sum))
+def put_listing_row(key, size=0, mtime_ms=0, etag=b"", sum=0, prefix=False, kind=None, composite=0, sum_value=b"", id=b"", latest=0, number=0):
+    kind = kind if kind is not None else ROW_PREFIX if prefix else ROW_ENTRY
+    return (struct.pack(">B", kind) + lp16(key) + struct.pack(">QQ", size, mtime_ms) + lp16(etag) + struct.pack(">BB", sum, composite)
+            + lp16(sum_value) + lp16(id) + struct.pack(">BH", latest, number))
 
 
 def get_listing_rows(b):
     r, out = Reader(b), []
     while r.more():
         kind = r.num("U8")
-        out.append({"prefix": kind == 1, "key": r.lp16(), "size": r.num("U64"), "mtime_ms": r.num("U64"), "etag": r.lp16(),
-                    "sum": r.num("U8")})
+        out.append({"kind": kind, "prefix": kind == ROW_PREFIX, "key": r.lp16(), "size": r.num("U64"), "mtime_ms": r.num("U64"),
+                    "etag": r.lp16(), "sum": r.num("U8"), "composite": r.num("U8"), "sum_value": r.lp16(), "id": r.lp16(),
+                    "latest": r.num("U8"), "number": r.num("U16")})
     return out
+
+
+def put_owner(id, name=""):
+    return lp16(id) + lp16(name)
 
 
 def get_locations(b):

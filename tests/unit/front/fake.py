@@ -230,6 +230,12 @@ class Gate(Server):
         every = {**headers, **unsigned}
         if s.refuse:
             return self.answer(c, id, s.refuse[0], s.refuse[1])
+        if method == "OPTIONS":
+            return self.answer(c, id, 200, headers=[("access-control-allow-origin", unsigned.get("origin", "none")), ("vary", "Origin")])
+        if m["auth"] == wire.AUTH_FORM:
+            return self.form(c, id, m, path)
+        if path == "/" and method == "POST":
+            return self.call(c, id, m, headers, lines[-1])
         if m["auth"] == wire.AUTH_NONE:
             return self.answer(c, id, 403, "AccessDenied")
         date = headers.get("x-amz-date") or params.get("X-Amz-Date")
@@ -254,6 +260,10 @@ class Gate(Server):
             c.wants[id] = s.control[-1]
             return c.send("WANTBODY", id, size_max=1 << 20)
         o = s.objects.get((bucket, key))
+        if "x-amz-copy-source" in every:
+            return self.copy(c, id, (bucket, key), urllib.parse.unquote(every["x-amz-copy-source"]).lstrip("/"))
+        if o and "parts" in o and method == "GET":
+            return self.release_set(c, id, o)
         if method == "PUT":
             t = {"blob": os.urandom(16), "key": os.urandom(32), "name": (bucket, key), "type": every.get("content-type"),
                  "meta": [(k, v) for k, v in every.items() if k.startswith("x-amz-meta-")]}
@@ -265,6 +275,56 @@ class Gate(Server):
         if o is None:
             return self.answer(c, id, 404, "NoSuchKey")
         self.release(c, id, o, method == "HEAD", every.get("range"))
+
+    def form(self, c, id, m, path):
+        s, fields = self.store, {k.lower(): v.decode() for k, v in wire.get_headers(m["form"])}
+        key = ("AWS4" + SECRET).encode()
+        for part in m["credential"].decode().split("/")[1:]:
+            key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+        if hmac.new(key, fields["policy"].encode(), hashlib.sha256).hexdigest() != m["signature"].decode():
+            return self.answer(c, id, 403, "SignatureDoesNotMatch")
+        name = (path[1:], fields["key"].replace("${filename}", fields["file"]))
+        t = {"blob": os.urandom(16), "key": os.urandom(32), "name": name, "type": fields.get("content-type"), "meta": [],
+             "redirect": fields.get("success_action_redirect")}
+        s.tickets[id] = t
+        c.send("TICKET", id, request=os.urandom(16), tenant=TENANT, blob=t["blob"], key=t["key"], size_max=s.size_max, sums=s.sums)
+
+    def call(self, c, id, m, headers, last_line):
+        if m["auth"] == wire.AUTH_NONE:
+            return self.answer(c, id, 403, "MissingAuthenticationToken")
+        if (hashlib.sha256(m["form"]).hexdigest().encode() != last_line or
+                self.signature(m["canonical"], m["credential"].decode(), headers["x-amz-date"]) != m["signature"].decode()):
+            return self.answer(c, id, 403, "SignatureDoesNotMatch")
+        self.answer(c, id, 200, headers=[("content-type", "text/xml")], body=(
+            b'<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><Arn>arn:aws:iam::1:root</Arn>'
+            b"<UserId>1</UserId><Account>1</Account></GetCallerIdentityResult><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata>"
+            b"</GetCallerIdentityResponse>"))
+
+    def copy(self, c, id, name, source):
+        s, o = self.store, self.store.objects[tuple(source.split("/", 1))]
+        t = {"blob": os.urandom(16), "key": os.urandom(32), "name": name, "type": o["type"], "meta": o["meta"], "copy": True}
+        s.tickets[id] = t
+        c.send("TICKET", id, request=os.urandom(16), tenant=TENANT, blob=t["blob"], key=t["key"], size_max=s.size_max, sums=0x7fe, copy=1)
+        if "parts" in o:
+            self.release_set(c, id, o)
+        else:
+            self.release(c, id, o, False, None)
+
+    def release_set(self, c, id, o):
+        """One part a RELEASE, the next one when it is asked for."""
+        c.sets = getattr(c, "sets", {})
+        c.sets[id] = [o, 0, 0]
+        self.on_next(c, id, None)
+
+    def on_next(self, c, id, m):
+        o, at, off = c.sets[id]
+        part = self.store.objects[o["parts"][at]]
+        keys = [segment_key(part["key"], i) for i in range(max(part["size"] - 1, 0) // (FRAME * SEGMENT_FRAMES) + 1)]
+        row = wire.put_release_row(part["blob"], part["size"], off, 0, keys, bytes([part["engine"]]) + part["blob"])
+        more = at + 1 < len(o["parts"])
+        c.sets[id] = [o, at + 1, off + part["size"]]
+        c.send("RELEASE", id, status=200, request=os.urandom(16), receipt="log/2", size=o["size"], off=0, len=o["size"], tenant=TENANT, more=more,
+               rows=row, headers=wire.put_headers([("etag", '"set"')]) if at == 0 else b"")
 
     def release(self, c, id, o, head, range_):
         size, off, status = o["size"], 0, 200
@@ -290,8 +350,8 @@ class Gate(Server):
         rows = [wire.put_listing_row(k, o["size"], 1795508476000, o["etag"], 0) for (b, k), o in sorted(self.store.objects.items())
                 if b == bucket and k.startswith(params.get("prefix", ""))]
         half = len(rows) // 2
-        c.send("LISTING", id, request=os.urandom(16), receipt="log/3", owner="123456789012", rows=b"".join(rows[:half]))
-        c.send("LISTING", id, request=os.urandom(16), receipt="log/3", owner="123456789012", rows=b"".join(rows[half:]), last=1)
+        c.send("LISTING", id, request=os.urandom(16), receipt="log/3", owner=wire.put_owner("123456789012", "owner"), rows=b"".join(rows[:half]))
+        c.send("LISTING", id, request=os.urandom(16), receipt="log/3", owner=wire.put_owner("123456789012", "owner"), rows=b"".join(rows[half:]), last=1)
 
     def on_body(self, c, id, m):
         c.wants[id] += m["data"]
@@ -317,7 +377,13 @@ class Gate(Server):
             engine = 3
         s.objects[t["name"]] = {"blob": t["blob"], "key": t["key"], "size": len(plain), "etag": sums[1].hex(), "engine": engine,
                                 "type": t["type"], "meta": t["meta"]}
-        self.answer(c, id, 200, headers=[("etag", '"%s"' % sums[1].hex())])
+        if t.get("copy"):
+            assert len(sums) == 10 and sums[3] == hashlib.sha256(plain).digest() and sums[7] == hashlib.sha512(plain).digest()
+            body = b"<CopyObjectResult><ETag>&quot;%s&quot;</ETag></CopyObjectResult>" % sums[1].hex().encode()
+            return self.answer(c, id, 200, headers=[("content-type", "application/xml")], body=body)
+        if t.get("redirect"):
+            return self.answer(c, id, 303, headers=[("location", t["redirect"])])
+        self.answer(c, id, 204 if "redirect" in t else 200, headers=[("etag", '"%s"' % sums[1].hex())])
 
     def on_abort(self, c, id, m):
         self.store.aborted.append((id, m["code"].decode()))

@@ -112,7 +112,7 @@ def test_wrong_digests_commit_nothing(r):
     cases = (({"content-md5": md5}, None, "BadDigest"), ({"content-md5": "YWJyYWNhZGFicmE="}, None, "InvalidDigest"),
              ({"x-amz-checksum-sha256": base64.b64encode(bytes(32)).decode()}, None, "BadDigest"),
              ({}, hashlib.sha256(b"other").hexdigest(), "XAmzContentSHA256Mismatch"), ({}, "invalid", "InvalidArgument"),
-             ({"x-amz-checksum-sha1": "AAAA", "x-amz-checksum-crc32": "AAAAAA=="}, None, "InvalidRequest"))
+             ({"x-amz-checksum-sha1": "AAAAAAAAAAAAAAAAAAAAAAAAAAA=", "x-amz-checksum-crc32": "AAAAAA=="}, None, "InvalidRequest"))
     for headers, payload, want in cases:
         out = r.raw(request(r, "PUT", "/b/wrong", body, headers, payload=payload))
         assert code_of(out) == want and status_of(out) == 400, (headers, payload, out[:500])
@@ -220,9 +220,16 @@ def test_a_client_that_leaves_takes_its_ticket_with_it(r):
     s.sendall(request(r, "GET", "/b/none"))
     time.sleep(0.1)
     n = len(r.store.aborted)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     s.close()
     time.sleep(0.2)
     assert len(r.store.aborted) == n + 1
+    s = r.socket()                                   # one that has only said all it wants to say gets its answer
+    s.sendall(request(r, "GET", "/b/none"))
+    s.shutdown(socket.SHUT_WR)
+    s.settimeout(5)
+    assert status_of(s.recv(4000)) == 404
+    r.store.answer_delay = 0
 
 
 def test_a_client_that_stops_sending_early_is_let_go(r):
