@@ -17,8 +17,8 @@
 #include "gate/conn.h"
 #include "record/record.h"
 
-#define RIG_EVENTS_MAX 512
-#define RIG_FRAMES_MAX 64
+#define RIG_EVENTS_MAX 1024
+#define RIG_FRAMES_MAX 256
 #define RIG_OBJECTS_MAX 64
 #define RIG_UPLOADS_MAX 16
 #define RIG_PARTS_MAX 256
@@ -119,11 +119,11 @@ struct rig_ask {
     const char *key;                               /* access key; NULL: RIG_KEY */
     const char *service;                           /* of the credential; NULL: s3 */
     const char *form;                              /* body of an IAM or STS call: its digest is signed */
-    const char *header2, *value2;                  /* and another */
     const char *unsigned_header, *unsigned_value;
     uint64_t body_size;
     const char *body;                              /* its SHA-256 is signed; NULL: UNSIGNED-PAYLOAD when there is a size */
     bool wrong_signature, anonymous;
+    bool api;                                      /* on the API's port: service tillit */
 };
 void rig_ask(struct rig *r, uint64_t id, struct rig_ask a);
 void rig_commit(struct rig *r, uint64_t id, const char *body);
