@@ -176,7 +176,6 @@ void complete_parts(struct complete *c, void (*done)(struct complete *c, enum s3
 {
     c->done = done;
     c->job.run = parts_run;
-    c->job.ctx = c;
     c->sum = c->upload.facts.sum == S3_SUM_NONE ? S3_SUM_CRC64NVME : (enum s3_sum)c->upload.facts.sum;
     c->sum_type = (enum s3_sum_type)c->upload.facts.sum_type;
     buf_init(&c->rows, SCAN_ANSWER_BYTES_MAX);

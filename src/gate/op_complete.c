@@ -11,6 +11,8 @@
 #include "gate/recent.h"
 #include "record/record.h"
 
+#define BODY_PIECE_BYTES 8192                      /* read between two looks at the clock */
+
 static size_t completes;                           /* past their bodies: GATE_COMPLETES_MAX */
 
 static void complete_cleanup(struct gate_request *r)
@@ -23,6 +25,7 @@ static void complete_cleanup(struct gate_request *r)
     s3_xml_free(c->xml);
     entry_done(&c->upload);
     entry_done(&c->current);
+    buf_done(&c->body);
     buf_done(&c->meta);
     buf_done(&c->tags);
     free(c);
@@ -373,13 +376,10 @@ static enum s3_error list_judge(const struct complete *c)
     return S3E_NONE;
 }
 
-static void complete_body(struct gate_request *r, struct slice data, bool last)
+static void body_ended(struct complete *c)
 {
-    struct complete *c = r->u.job;
-    enum s3_error code = s3_sums_add(&c->body_sums, data) == ERR_OK ? S3E_NONE : S3E_InternalError;
-    if (code == S3E_NONE) code = s3_xml_feed(c->xml, data);
-    if (code == S3E_NONE && !last) return;
-    if (code == S3E_NONE) code = body_digest(r, c);
+    struct gate_request *r = c->r;
+    enum s3_error code = body_digest(r, c);
     if (code == S3E_NONE) code = s3_xml_complete_end(c->xml, &c->list);
     if (code == S3E_NONE) code = list_judge(c);
     if (code != S3E_NONE) {
@@ -392,12 +392,42 @@ static void complete_body(struct gate_request *r, struct slice data, bool last)
     }
     completes++;
     c->counted = true;
+    buf_done(&c->body);
     r->slot = recent_slot(r->gate->recent, r->bucket->id, r->name.key);
     switch (request_hold(r, complete_held)) {
     case HOLD_TAKEN: complete_go(r); break;
     case HOLD_WAITING: break;
     case HOLD_FULL: request_fail_code(r, S3E_SlowDown, NULL); break;
     }
+}
+
+/* A list of ten thousand parts is a megabyte of XML: it is read in slices. */
+static bool body_run(struct loop_job *j, uint64_t budget_us)
+{
+    struct complete *c = j->ctx;
+    uint64_t begin = clock_mono_us();
+    while (c->body_at < c->body.n) {
+        struct slice piece = slice_of(c->body.p + c->body_at, MIN(c->body.n - c->body_at, (size_t)BODY_PIECE_BYTES));
+        enum s3_error code = s3_sums_add(&c->body_sums, piece) == ERR_OK ? S3E_NONE : S3E_InternalError;
+        if (code == S3E_NONE) code = s3_xml_feed(c->xml, piece);
+        if (code != S3E_NONE) {
+            refuse_plain(c->r, code);
+            return false;
+        }
+        c->body_at += piece.n;
+        if (clock_mono_us() - begin >= budget_us) return true;
+    }
+    if (c->body_last) body_ended(c);
+    return false;
+}
+
+static void complete_body(struct gate_request *r, struct slice data, bool last)
+{
+    struct complete *c = r->u.job;
+    buf_put_slice(&c->body, data);
+    c->body_last = last;
+    if (buf_ok(&c->body)) loop_job_add(r->gate->loop, &c->job);
+    else refuse_plain(r, S3E_MalformedXML);
 }
 
 void op_complete_begin(struct gate_request *r)
@@ -410,6 +440,9 @@ void op_complete_begin(struct gate_request *r)
     c->r = r;
     r->u.job = c;
     r->cleanup = complete_cleanup;
+    c->job.run = body_run;
+    c->job.ctx = c;
+    buf_init(&c->body, S3_COMPLETE_BODY_BYTES_MAX);
     buf_init(&c->meta, ENTRY_META_BYTES_MAX);
     buf_init(&c->tags, S3_TAGGING_BYTES_MAX);
     enum s3_error code = upload_named(r, c->id);

@@ -13,7 +13,11 @@ struct complete {
     struct gate_request *r;
     uint8_t id[ID_BYTES];
     bool counted;                                  /* among GATE_COMPLETES_MAX */
-    /* body */
+    /* body, as it came */
+    struct buf body;
+    size_t body_at;                                /* read up to here */
+    bool body_last;
+    struct loop_job job;                           /* reads it; later the parts */
     struct s3_xml *xml;
     bool summing;
     struct s3_sums body_sums;
@@ -44,7 +48,6 @@ struct complete {
     struct reader cursor;
     bool more;
     uint64_t mark;                                 /* settled when the SCAN was sent */
-    struct loop_job job;
     size_t at;                                     /* parts of the list that are done */
     uint16_t last_number;                          /* of the rows seen */
     uint64_t total, last_size;
