@@ -117,7 +117,7 @@ static void parts_about(struct flow_list *l, const struct wire_listing *m)
     while (wire_next_header(&r, &h)) {
         if (slice_is(h.name, "checksum-algorithm")) l->parts.sum = s3_sum_of_name(h.value);
         if (slice_is(h.name, "checksum-type") && !s3_sum_type_of_name(h.value, &l->parts.sum_type)) l->parts.sum_type = S3_SUM_FULL;
-        if (slice_is(h.name, "initiator")) l->parts.initiator = (struct s3_owner){.id = h.value, .name = l->parts.owner.name};
+        if (slice_is(h.name, "initiator") && !slice_eq(h.value, l->parts.owner.id)) l->parts.initiator = (struct s3_owner){.id = h.value};
     }
 }
 

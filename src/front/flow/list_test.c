@@ -131,7 +131,7 @@ static void parts_are_listed_as_s3_says(void **state)
     assert_int_equal(give_listing(r, id, (struct wire_listing){.kind = WIRE_SCAN_PARTS, .last = 1, .truncated = 1, .next = slice_of("\0\2", 2),
                                                                .about = buf_slice(&about), .rows = buf_slice(&rows)}), ERR_OK);
     expect_body(r, DOC "<ListPartsResult" NS "<Bucket>b</Bucket><Key>dir/k</Key><UploadId>uuuuuuuuuuuuuuuuuuuuuuuuuu</UploadId>"
-                   "<Initiator><ID>who</ID><DisplayName>Own &amp; Er</DisplayName></Initiator><Owner><ID>owner-id</ID><DisplayName>Own &amp; Er</DisplayName></Owner>"
+                   "<Initiator><ID>who</ID></Initiator><Owner><ID>owner-id</ID><DisplayName>Own &amp; Er</DisplayName></Owner>"
                    "<StorageClass>STANDARD</StorageClass><ChecksumAlgorithm>CRC32</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType>"
                    "<PartNumberMarker>1</PartNumberMarker><MaxParts>1</MaxParts><Part><PartNumber>2</PartNumber>"
                    "<LastModified>2013-05-24T00:00:00.000Z</LastModified><ETag>&quot;e2&quot;</ETag><Size>5242880</Size>"
