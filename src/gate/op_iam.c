@@ -117,6 +117,18 @@ bool iam_record(struct gate_request *r, struct iam *i, bool on, struct slice doc
 
 /* the call ------------------------------------------------------------------------------------------------------------------------------- */
 
+/* User names are not told apart by case. As the user is spelled is how it is decided on and recorded. */
+static void iam_spelling(const struct gate_request *r, struct iam *i)
+{
+    size_t cursor = 0;
+    if (i->act->act == POLICY_ACT_CreateUser || policy_user(r->tenant->state, slice_str(i->account), i->user)) return;
+    for (const struct policy_user *u; i->user_named && (u = policy_user_next(r->tenant->state, slice_str(i->account), &cursor));)
+        if (slice_ieq(i->user, slice_str(u->name))) {
+            i->user = slice_str(u->name);
+            return;
+        }
+}
+
 /* Whom it is about. Root is the account's own and no user of that name: it is never named, only meant. */
 static enum s3_iam_error iam_whom(struct gate_request *r, struct iam *i, const char **why)
 {
@@ -132,6 +144,7 @@ static enum s3_iam_error iam_whom(struct gate_request *r, struct iam *i, const c
         if (!word) return S3_IAM_VALIDATION;
     }
     *why = NULL;
+    iam_spelling(r, i);
     return S3_IAM_NONE;
 }
 
@@ -139,9 +152,7 @@ static enum s3_iam_error iam_whom(struct gate_request *r, struct iam *i, const c
 static bool iam_user_there(struct gate_request *r, struct iam *i)
 {
     if (!i->act->on_user || (!i->user_named && iam_is_root(i))) return true;
-    const struct policy_user *u = iam_is_root(i) ? NULL : policy_user(r->tenant->state, slice_str(i->account), i->user);
-    if (u) i->user = slice_str(u->name);           /* as it is spelled there */
-    return u != NULL;
+    return !iam_is_root(i) && policy_user(r->tenant->state, slice_str(i->account), i->user) != NULL;
 }
 
 static void iam_go(struct gate_request *r, struct iam *i)

@@ -48,7 +48,7 @@ static const struct policy_user *the_user(const struct gate_request *r, const st
 struct page {
     struct slice after;                            /* name of the row the page before ended with */
     uint64_t left;
-    bool skipping, truncated;
+    bool sorted, skipping, truncated;              /* sorted: rows come in the order of names, so that a row that is gone is no hole */
     struct buf last, after_bytes;
 };
 
@@ -72,7 +72,10 @@ static bool page_begin(const struct iam *i, struct page *p)
 /* Whether the row stands in this page. Rows come in an order that does not change: that of the row the page before ended with. */
 static bool page_takes(struct page *p, struct slice name)
 {
-    if (p->skipping) {
+    if (p->sorted && p->skipping) {
+        if (slice_cmp(name, p->after) <= 0) return false;
+        p->skipping = false;
+    } else if (p->skipping) {
         if (slice_eq(name, p->after)) p->skipping = false;
         return false;
     }
@@ -169,6 +172,7 @@ static void list_users(struct gate_request *r, struct iam *i)
         refuse_page(r);
         return;
     }
+    p.sorted = true;
     iam_open(i);
     s3_iam_tag(&i->body, "Users", true);
     for (const struct policy_user *u; (u = policy_user_next(r->tenant->state, slice_str(i->account), &cursor));)

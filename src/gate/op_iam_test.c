@@ -80,6 +80,8 @@ static void a_user_is_made_on_the_control_log_and_read_on_the_access_log(void **
     assert_true(slice_is(sub.user, "ada"));
     rig_leaf_done(&l);
     says(iam(r, "Action=CreateUser&UserName=ada"), 409, "<Code>EntityAlreadyExists</Code>");
+    says(iam(r, "Action=CreateUser&UserName=ADA"), 409, "<Code>EntityAlreadyExists</Code>");
+    says(iam(r, "Action=GetUser&UserName=ADA"), 200, "<UserName>ada</UserName>");
     says(iam(r, "Action=GetUser&UserName=bob"), 404, "<Code>NoSuchEntity</Code>");
     says(iam(r, "Action=CreateUser&UserName=a%2Fb"), 400, "<Code>ValidationError</Code>");
     says(iam(r, "Action=CreateUser&UserName=root"), 400, "<Code>ValidationError</Code>");
