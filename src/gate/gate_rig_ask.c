@@ -46,7 +46,7 @@ void rig_ask(struct rig *r, uint64_t id, struct rig_ask a)
         buf_put_str(&target, a.query);
     }
     struct s3_client_key key = {.access_key = slice_str(a.key ? a.key : RIG_KEY), .secret = SLICE_LIT(RIG_SECRET), .region = SLICE_LIT("eu-north-1"),
-                                .service = slice_str(a.service ? a.service : "s3")};
+                                .service = slice_str(a.service ? a.service : a.api ? "tillit" : "s3")};
     assert_int_equal(s3_client_sign(&key, slice_str(a.method), buf_slice(&target), h, n, clock_wall_ms(), slice_str(hash), &authorization), ERR_OK);
     h[n] = (struct s3_header){SLICE_LIT("authorization"), buf_slice(&authorization)};
     struct s3_target t;
@@ -65,7 +65,7 @@ void rig_ask(struct rig *r, uint64_t id, struct rig_ask a)
     char signature[65];
     memcpy(signature, signature_text.p, 64);
     if (a.wrong_signature) signature[3] = signature[3] == '0' ? '1' : '0';
-    struct wire_ask m = {.auth = a.anonymous ? WIRE_AUTH_NONE : WIRE_AUTH_HEADER, .front_id = 1, .body_size = a.body ? strlen(a.body) : a.body_size,
+    struct wire_ask m = {.flags = a.api ? WIRE_ASK_API : 0, .auth = a.anonymous ? WIRE_AUTH_NONE : WIRE_AUTH_HEADER, .front_id = 1, .body_size = a.body ? strlen(a.body) : a.body_size,
                          .peer = SLICE_LIT("192.0.2.7"), .canonical = buf_slice(&canon), .credential = a.anonymous ? none : credential,
                          .signature = a.anonymous ? none : slice_of(signature, 64), .unsigned_headers = buf_slice(&uns),
                          .form = slice_str(a.form ? a.form : "")};

@@ -59,6 +59,12 @@ static bool is_foreign_sub(enum level level, const struct s3_param *p, size_t pn
     return false;
 }
 
+/* What makes a version cannot name one; what changes one (tags) can. */
+static bool makes_version(enum s3_op op)
+{
+    return op == S3_OP_PutObject || op == S3_OP_CopyObject || op == S3_OP_UploadPart || op == S3_OP_UploadPartCopy;
+}
+
 enum s3_error s3_op_resolve(struct slice method, const struct s3_name *name, const struct s3_param *p, size_t param_count,
                             const struct s3_header *h, size_t header_count, enum s3_op *out, struct s3_fault *f)
 {
@@ -75,13 +81,13 @@ enum s3_error s3_op_resolve(struct slice method, const struct s3_name *name, con
     if (level == OBJECT && slice_is(method, "PUT") && s3_param_find(p, param_count, "partNumber") &&
         !s3_param_find(p, param_count, "uploadId"))
         return s3_fault_set(f, S3E_InvalidArgument, "This operation does not accept partNumber without uploadId");
-    if (level == OBJECT && slice_is(method, "PUT") && s3_param_find(p, param_count, "versionId"))
-        return s3_fault_set(f, S3E_InvalidArgument, "This operation does not accept a version id");
     for (size_t op = 1; op < S3_OP__COUNT; op++) {
         if (rows[op].level != level || method.n == 0 || rows[op].method[0] != (char)method.p[0]) continue;
         if (!slice_is(method, rows[op].method)) continue;
         if (rows[op].sub[0] == 0 && is_foreign_sub(level, p, param_count)) continue;
         if (!selected(rows[op].sub, p, param_count, h, header_count)) continue;
+        if (makes_version((enum s3_op)op) && s3_param_find(p, param_count, "versionId"))
+            return s3_fault_set(f, S3E_InvalidArgument, "This operation does not accept a version id");
         *out = (enum s3_op)op;
         return S3E_NONE;
     }

@@ -67,6 +67,7 @@ static void requests_resolve_to_their_operation(void **state)
         {"OPTIONS", "/b/k?uploads", "", "ObjectPreflight", "", S3E_NONE},
         {"OPTIONS", "/b?delete&X-Amz-Signature=x", "", "BucketPreflight", "", S3E_NONE},
         {"DELETE", "/b/k?versionId=null", "", "DeleteObjectVersion", "s3:DeleteObjectVersion", S3E_NONE},
+        {"PUT", "/b/k?tagging&versionId=x", "", "PutObjectTagging", "s3:PutObjectTagging", S3E_NONE},
         {"DELETE", "/b/k?tagging&versionId=x", "", "DeleteObjectTagging", "s3:DeleteObjectTagging", S3E_NONE},
         {"GET", "/b/k?attributes&versionId=x", "", "GetObjectAttributes", "s3:GetObjectAttributes", S3E_NONE},
         {"GET", "/b/k?partNumber=1&versionId=x", "", "GetObjectVersion", "s3:GetObjectVersion", S3E_NONE},
