@@ -166,6 +166,7 @@
 #define S3_PART_NUMBERS_SHOWN_MAX 1000           /* parts of one page: ListParts, GetObjectAttributes */
 #define S3_CORS_WORDS_MAX 100                    /* origins, headers or methods of one rule */
 #define S3_LIFECYCLE_ID_CHARS_MAX 255
+#define S3_LIFECYCLE_RULE_ELEMENTS_MAX 32        /* below one rule; eight kinds, of which transitions may stand more than once */
 #define S3_LIFECYCLE_DAYS_MAX 2147483647u
 #define S3_LIFECYCLE_NEWER_MAX 100
 #define S3_FORM_BOUNDARY_CHARS_MAX 70            /* RFC 2046 */

@@ -151,6 +151,9 @@ static void headers_outside_the_signature_have_a_closed_list(void **state)
     (void)state;
     assert_int_equal(s3_unsigned_class(SLICE_LIT("Range")), S3_UNSIGNED_NARROWING);
     assert_int_equal(s3_unsigned_class(SLICE_LIT("IF-NONE-MATCH")), S3_UNSIGNED_NARROWING);
+    assert_int_equal(s3_unsigned_class(SLICE_LIT("Origin")), S3_UNSIGNED_NARROWING);
+    assert_int_equal(s3_unsigned_class(SLICE_LIT("Access-Control-Request-Method")), S3_UNSIGNED_NARROWING);
+    assert_int_equal(s3_unsigned_class(SLICE_LIT("Access-Control-Request-Headers")), S3_UNSIGNED_NARROWING);
     assert_int_equal(s3_unsigned_class(SLICE_LIT("content-type")), S3_UNSIGNED_STORED);
     assert_int_equal(s3_unsigned_class(SLICE_LIT("Expires")), S3_UNSIGNED_STORED);
     assert_int_equal(s3_unsigned_class(SLICE_LIT("User-Agent")), S3_UNSIGNED_IGNORED);

@@ -112,6 +112,7 @@ static void the_documented_uploads_are_proven_in_every_cut(void **state)
     buf_done(&body);
 }
 
+/* C13 */
 static void a_flipped_byte_anywhere_is_not_proven(void **state)
 {
     (void)state;

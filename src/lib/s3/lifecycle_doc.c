@@ -240,6 +240,15 @@ static bool id_taken(struct doc *d, size_t rule)
     return false;
 }
 
+/* A rule of thousands of transitions would be walked for each rule behind it. */
+static bool few_children(struct doc *d, size_t rule)
+{
+    size_t n = 0;
+    for (size_t i = 0; s3_xml_next(d->x, rule, &i);)
+        if (n++ == S3_LIFECYCLE_RULE_ELEMENTS_MAX) return false;
+    return true;
+}
+
 enum s3_error s3_xml_lifecycle_end(struct s3_xml *x, const uint8_t seed[ID_BYTES], struct buf *canonical, struct s3_fault *f)
 {
     size_t count;
@@ -250,7 +259,7 @@ enum s3_error s3_xml_lifecycle_end(struct s3_xml *x, const uint8_t seed[ID_BYTES
     d.nodes = s3_xml_nodes(x, &count);
     buf_put_str(canonical, S3_XML_HEAD "<LifecycleConfiguration" S3_XML_NS);
     for (size_t i = 0; s3_xml_next(x, 0, &i); d.place++) {
-        if (d.place == S3_LIFECYCLE_RULES_MAX) return malformed(&d);
+        if (d.place == S3_LIFECYCLE_RULES_MAX || !few_children(&d, i)) return malformed(&d);
         if (id_taken(&d, i)) return bad_value(&d, "Rule ID must be unique. Found same ID for more than one rule");
         e = put_rule(&d, i);
         if (e != S3E_NONE) return e;

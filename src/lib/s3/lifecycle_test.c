@@ -146,6 +146,14 @@ static void rules_have_bounds(void **state)
         buf_put_u8(&rules, 0);
         check_s3(put((const char *)rules.p, &out), over ? S3E_InvalidRequest : S3E_NONE);
     }
+    for (size_t over = 0; over < 2; over++) {
+        buf_reset(&rules);
+        buf_put_str(&rules, "<Rule><Prefix/>" ON);
+        for (size_t i = 2; i < S3_LIFECYCLE_RULE_ELEMENTS_MAX + over; i++) buf_put_str(&rules, "<Transition><Days>0</Days><StorageClass>GLACIER</StorageClass></Transition>");
+        buf_put_str(&rules, "</Rule>");
+        buf_put_u8(&rules, 0);
+        check_s3(put((const char *)rules.p, &out), over ? S3E_MalformedXML : S3E_NotImplemented);
+    }
     buf_reset(&rules);                                            /* more than is kept, far below the number of rules */
     for (size_t i = 0; i < S3_LIFECYCLE_RULES_MAX; i++) buf_put_str(&rules, "<Rule><Prefix/>" ON DAYS1 "</Rule>");
     buf_put_u8(&rules, 0);

@@ -2,9 +2,9 @@
  * s3, second manual: what stands in bodies. Listings beyond objects, uploads in parts, copies, tags, a bucket's documents, POST forms,
  * IAM calls. Rules of the room are those of s3.h: no I/O, no clock, refusals are enum s3_error, texts are loans.
  *
- * Documents: a reader (s3_xml_new, s3_xml_feed of s3.h with the kinds below) parses what a client sent; s3_<doc>_write() writes the one
- * canonical form, which is what the control log keeps and GET answers; s3_<doc>_read() reads that form back. A canonical document is at
- * most S3_CONFIG_DOC_BYTES_MAX: more is MalformedXML.
+ * Documents: a reader (s3_xml_new, s3_xml_feed of s3.h with the kinds below) parses what a client sent; its end function gives values, or
+ * the one canonical document (CORS, lifecycle), which is what the control log keeps and GET answers, and which is accepted again as it
+ * stands. A canonical document is at most S3_CONFIG_DOC_BYTES_MAX: more is MalformedXML.
  * Sources: the S3 API reference, the IAM and STS Query APIs, RFC 7578, "Browser-based uploads using POST" (SigV4).
  */
 #ifndef TILLIT_S3_CONFIG_H
@@ -57,16 +57,17 @@ MUST_USE enum s3_error s3_directive(const struct s3_header *h, size_t n, const c
 
 /* tags: tags.c ---------------------------------------------------------------------------------------------------------- */
 
-/* x-amz-tagging: query form -> the same tags in canonical query form (each once, order kept, upper-case escapes, unreserved bytes plain). At most
- * `max` tags: BadRequest (object) with one more; key, value lengths in characters, duplicates, aws: keys: InvalidTag; escapes: InvalidArgument. */
+/* x-amz-tagging: query form -> the same tags in canonical query form (each once, ascending by key's bytes as S3 answers them, upper-case escapes,
+ * unreserved bytes plain). At most `max` tags: BadRequest with one more; key, value lengths in characters, duplicates, aws: keys: InvalidTag;
+ * escapes: InvalidArgument. */
 MUST_USE enum s3_error s3_tags_query(struct slice query, size_t max, struct buf *out, size_t *count, struct s3_fault *f);
 /* One tag off canonical query form, decoded into mem. False at the end. */
 bool s3_tags_next(struct slice *query, struct buf *mem, struct slice *key, struct slice *value);
 void s3_tagging_xml(struct buf *out, struct slice query);                     /* <Tagging> of canonical query form */
 void s3_control_tags_xml(struct buf *out, struct slice query);                /* S3 Control's ListTagsForResourceResult */
 
-/* readers' ends: xml_in.c, xml_docs.c. Kinds: S3_XML_TAGGING, S3_XML_VERSIONING, S3_XML_COMPLETE, S3_XML_CORS, S3_XML_LIFECYCLE, S3_XML_BLOCK,
- * S3_XML_OWNERSHIP, S3_XML_ACL (in enum s3_xml_kind). All: MalformedXML for what does not fit. Bodies of BLOCK etc. come with a digest. */
+/* readers' ends: xml_docs.c (CORS: cors.c, LIFECYCLE: lifecycle_doc.c). Each once, after the last piece. All: MalformedXML for what does not
+ * fit. Bodies of BLOCK etc. come with a digest. Results live until s3_xml_free. */
 
 /* Tagging: canonical query form into out; max S3_TAGS_MAX or S3_BUCKET_TAGS_MAX. */
 MUST_USE enum s3_error s3_xml_tagging_end(struct s3_xml *x, size_t max, struct buf *out, size_t *count, struct s3_fault *f);
@@ -82,13 +83,18 @@ struct s3_complete_list {
     size_t count;                                  /* 1 to PARTS_MAX */
     struct s3_complete_part *parts;                /* owned by the reader, as given: order is the caller's to judge (InvalidPartOrder) */
 };
+/* M01. InvalidPart: a number past PARTS_MAX, or a checksum that is none; InvalidRequest: two checksums for one part. */
 MUST_USE enum s3_error s3_xml_complete_end(struct s3_xml *x, struct s3_complete_list *out);
-MUST_USE enum s3_error s3_xml_block_end(struct s3_xml *x, bool block[4]);     /* BlockPublicAcls IgnorePublicAcls BlockPublicPolicy RestrictPublicBuckets; absent: false */
+/* BlockPublicAcls IgnorePublicAcls BlockPublicPolicy RestrictPublicBuckets; absent: false. */
+MUST_USE enum s3_error s3_xml_block_end(struct s3_xml *x, bool block[4]);
 MUST_USE enum s3_error s3_xml_ownership_end(struct s3_xml *x, const char **word);
-/* The canonical documents. rng-free: ids of lifecycle rules without one are made from `seed` and the rule's place (32 hex digits). */
+/* The canonical documents. rng-free: ids of lifecycle rules without one are made from `seed` and the rule's place (32 hex digits).
+ * Lifecycle errors: InvalidArgument (ids, days, dates not at midnight), InvalidRequest (no action; tags with actions that have none),
+ * InvalidTag, NotImplemented (transitions between storage classes, when nothing else is wrong). All conditions of a Filter count, with an
+ * And and without one. */
 MUST_USE enum s3_error s3_xml_cors_end(struct s3_xml *x, struct buf *canonical, struct s3_fault *f);           /* X16 InvalidRequest */
 MUST_USE enum s3_error s3_xml_lifecycle_end(struct s3_xml *x, const uint8_t seed[ID_BYTES], struct buf *canonical, struct s3_fault *f);   /* X06 */
-/* An ACL that says nothing but "the owner has FULL_CONTROL" is accepted everywhere. *private_only tells. */
+/* An ACL that says nothing but "the owner has FULL_CONTROL" is accepted everywhere: *private_only tells. Others are well formed, no more. */
 MUST_USE enum s3_error s3_xml_acl_end(struct s3_xml *x, struct slice owner_id, bool *private_only);
 
 /* CORS: cors.c ------------------------------------------------------------------------------------------------------------- */
@@ -100,7 +106,8 @@ struct s3_cors_answer {
     bool has_max_age;
     uint32_t max_age_s;
 };
-/* The first rule that fits. request_headers: of a preflight's Access-Control-Request-Headers, else empty. False: none fits. */
+/* The first rule that fits. method: Access-Control-Request-Method where the request has one, else its own. request_headers: of a
+ * preflight's Access-Control-Request-Headers, else empty. False: none fits. */
 MUST_USE bool s3_cors_match(struct slice canonical, struct slice origin, struct slice method, struct slice request_headers, struct buf *mem,
                             struct s3_cors_answer *out);
 
@@ -125,7 +132,7 @@ bool s3_lifecycle_expiration(const struct s3_lifecycle *l, const struct s3_lifec
 /* x-amz-abort-date (and rule id) of a new upload. False: none. */
 bool s3_lifecycle_abort_date(const struct s3_lifecycle *l, struct slice key, uint64_t began_ms, struct buf *date, struct buf *rule_id);
 
-/* XML out: xml_list.c, xml_docs.c ------------------------------------------------------------------------------------------------ */
+/* XML out: xml_list.c, xml_answers.c ------------------------------------------------------------------------------------------------ */
 
 struct s3_owner { struct slice id, name; };        /* name empty: no DisplayName */
 struct s3_version_row {
@@ -175,7 +182,7 @@ void s3_complete_xml(struct buf *out, struct slice location, struct slice bucket
                      enum s3_sum_type type, struct slice sum_text);
 /* CopyObjectResult, or CopyPartResult when part. */
 void s3_copy_xml(struct buf *out, bool part, struct slice etag, uint64_t mtime_ms, enum s3_sum sum, enum s3_sum_type type, struct slice sum_text);
-/* A checksum as text: base64, and "-N" behind a composite one (parts > 0). */
+/* sums.c. A checksum as text: base64, and "-N" behind a composite one (parts > 0). */
 void s3_sum_text(struct buf *out, enum s3_sum_type type, struct slice raw, uint32_t parts);
 struct s3_attributes {
     const struct s3_attributes_args *args;
@@ -201,18 +208,22 @@ void s3_request_payment_xml(struct buf *out);
 void s3_logging_xml(struct buf *out);                                         /* none */
 void s3_notification_xml(struct buf *out);                                    /* none */
 
-/* POST forms: form.c (front), form_policy.c (gate) -------------------------------------------------------------------------------------- */
+/* POST forms: form.c (front), form_fields.c, form_policy.c (gate) ------------------------------------------------------------------------ */
 
 /* multipart/form-data, pushed in pieces of any size: fields before `file` are collected, then the file's bytes are handed out until the boundary. */
 struct s3_form;
 /* content_type: the request header's value. NULL with *e: MalformedPOSTRequest (F01), SlowDown (out of memory). */
 struct s3_form *s3_form_new(struct slice content_type, enum s3_error *e);
 void s3_form_free(struct s3_form *f);
-/* Takes from the front of *in. Until s3_form_at_file() everything is taken or an error comes (fields past FORM_BYTES_MAX in all: MaxPostPreDataLengthExceeded... as
- * S3: 20 KB); afterwards *data is the next piece of the file, pointing into *in or into the form's own hold-back of a boundary's length. Call until in->n is 0 and data is empty. */
+/* Takes from the front of *in. Until s3_form_at_file() everything is taken and *data is empty, or an error comes: MalformedPOSTRequest,
+ * MaxPostPreDataLengthExceededError past S3_FORM_FIELDS_BYTES_MAX of names and values. It returns where the file begins, with the rest of *in
+ * not taken: the fields can be looked at then. Afterwards *data is the next piece of the file, pointing into *in or into the form's own copy of
+ * the boundary, valid until the next call. Call until in->n is 0 and data is empty. A second file: InvalidArgument. Fields behind the file are
+ * passed over, as S3 does. */
 MUST_USE enum s3_error s3_form_feed(struct s3_form *f, struct slice *in, struct slice *data);
 bool s3_form_at_file(const struct s3_form *f);
-/* The body ended: IncompleteBody / MalformedPOSTRequest when the last boundary never came; InvalidArgument without a file field (F02). */
+/* The body ended: IncompleteBody when the boundary behind the file or the last one never came, MalformedPOSTRequest when not even the file began;
+ * InvalidArgument without a file field (F02). */
 MUST_USE enum s3_error s3_form_end(struct s3_form *f);
 /* The fields so far as the wire's headers list (names as sent), `file` last with its file name; valid from at_file on. */
 struct slice s3_form_fields(const struct s3_form *f);
@@ -226,13 +237,19 @@ struct s3_post {
     uint16_t status;                               /* success_action_status: 200, 201, 204 (default) */
     struct slice redirect;                         /* success_action_redirect, http or https only (F09) */
     size_t header_count;
-    struct s3_header headers[S3_HEADERS_MAX];      /* what the object gets, as PUT's headers: content-type, x-amz-meta-*, x-amz-tagging (from the field `tagging`, XML), acl, checksums ... */
+    /* What the object gets, as PUT's headers: content-type, x-amz-meta-*, x-amz-tagging (from the field `tagging`, XML), x-amz-acl, checksums. */
+    struct s3_header headers[S3_HEADERS_MAX];
 };
-/* Reads the fields (headers list). F02 and missing key: InvalidArgument. v2 forms only when allow_v2: else InvalidRequest. */
-MUST_USE enum s3_error s3_post_read(struct slice fields, struct slice bucket, bool allow_v2, struct buf *mem, struct s3_post *out, struct s3_fault *f);
-/* The decoded policy against the fields: expired or not covered or not met: AccessDenied with AWS's text (F04, F05); not a policy: InvalidPolicyDocument. Sets
- * size_min and size_max. Conditions: exact (object or "eq"), "starts-with", "content-length-range"; names in any case; x-amz-signature, file, policy, x-ignore-* need none. */
-MUST_USE enum s3_error s3_post_policy(struct slice policy_json, struct slice fields, struct slice bucket, uint64_t now_ms, struct s3_post *post, struct s3_fault *f);
+/* Reads the fields (headers list). F02, missing key, a field twice, half an authorization: InvalidArgument. v2 forms only when allow_v2: else
+ * InvalidRequest. mem: a max of at least 192 KiB. */
+MUST_USE enum s3_error s3_post_read(struct slice fields, struct slice bucket, bool allow_v2, struct buf *mem, struct s3_post *out,
+                                    struct s3_fault *f);
+/* The decoded policy against the fields: expired or not covered or not met: AccessDenied with AWS's text (F04, F05); not a policy:
+ * InvalidPolicyDocument. Sets size_min and size_max. Conditions: exact (object or "eq"), "starts-with", "content-length-range"; names in any
+ * case; x-amz-signature, file, policy, x-ignore-*, x-amz-checksum-* (they can only make an upload fail), and in v2 forms signature and
+ * AWSAccessKeyId need none. The bucket always does. Call it after s3_post_read: $key is the key with ${filename} replaced. */
+MUST_USE enum s3_error s3_post_policy(struct slice policy_json, struct slice fields, struct slice bucket, uint64_t now_ms,
+                                      struct s3_post *post, struct s3_fault *f);
 /* Is this the V2 signature (base64 HMAC-SHA1 of policy64 under secret)? Constant time. */
 MUST_USE bool s3_post_v2_ok(struct slice secret, struct slice policy64, struct slice signature);
 void s3_post_response_xml(struct buf *out, struct slice location, struct slice bucket, struct slice key, struct slice etag);   /* status 201 */
