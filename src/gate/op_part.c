@@ -63,22 +63,35 @@ void part_refuse(struct gate_request *r, enum s3_error code)
 
 /* hold and FIND --------------------------------------------------------------------------------------------------------------- */
 
+/* Still there after the part was looked for, so it was there then: what was found of the part was true. */
+static void part_upload_stands(struct keeper_ask *a, const struct wire_found *m)
+{
+    struct gate_request *r = a->ctx;
+    struct part_job *j = r->u.put.job;
+    if (!upload_goes_on(r, m)) return;
+    if (m->present != WIRE_FOUND_PRESENT) upload_refuse(r, S3E_NoSuchUpload, j->id, j->number, false, 0, 0);
+    else if (request_may_record(r, true)) j->held(r);
+}
+
 static void part_found(struct keeper_ask *a, const struct wire_found *m)
 {
     struct gate_request *r = a->ctx;
     struct part_job *j = r->u.put.job;
     struct entry e = {0};
-    if (!upload_goes_on(r, m)) return;
+    if (!m || m->present == WIRE_FOUND_IO) {
+        request_fail_code(r, S3E_ServiceUnavailable, NULL);
+        return;
+    }
     j->guard = COMMAND_GUARD_ABSENT;
     if (m->present == WIRE_FOUND_PRESENT) {
         if (entry_parse(m->entry, &e) != ERR_OK || e.flags != ENTRY_PART) {
             log_line(LOG_ERROR, "part-does-not-open", "index=%llu", (unsigned long long)e.index);
-            upload_refuse(r, S3E_InternalError, j->id, j->number, false, 0, 0);
+            if (upload_goes_on(r, m)) upload_refuse(r, S3E_InternalError, j->id, j->number, false, 0, 0);
             return;
         }
         j->guard = e.index;
     }
-    if (request_may_record(r, true)) j->held(r);
+    upload_find(r, WIRE_FIND_UPLOAD, j->id, 0, part_upload_stands);
 }
 
 static void part_find(struct gate_request *r)

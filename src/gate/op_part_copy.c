@@ -182,20 +182,13 @@ static void moved_done(struct gate_write *w, bool applied)
 static void moved_held(struct gate_request *r)
 {
     struct request_put *q = &r->u.put;
-    struct part_copy *c = copy_of(r);
     struct entry e = {.row_count = 1, .keys = q->key};
-    /* Both decisions stand in this leaf too. */
-    struct slice owner = slice_str(c->src.entry.facts.account), tags = entry_meta_header(buf_slice(&c->meta), "x-amz-tagging");
-    if (!step_decide_source(r, r->verified, &c->from, tags, owner)) {
-        part_refuse(r, S3E_AccessDenied);
-        return;
-    }
     memcpy(e.row[0].blob, q->blob, ID_BYTES);
     e.row[0].cipher_size = q->cipher_size;
     e.row[0].plain_size = q->size;
     moved_facts(r, &e.facts);
-    copy_says(r);
-    struct part_write p = {.e = &e, .bytes = q->size, .copy = buf_slice(&c->value), .source = moved_source, .done = moved_done};
+    /* No `copy`: what moved was read where the other leaf stands, and may be another version by now. */
+    struct part_write p = {.e = &e, .bytes = q->size, .source = moved_source, .done = moved_done};
     part_append(r, &p);
 }
 

@@ -274,6 +274,29 @@ static void a_part_that_comes_behind_complete_is_a_void(void **state)
     rig_free(r);
 }
 
+static void a_part_that_comes_when_its_upload_is_over_is_refused_with_a_read(void **state)
+{
+    (void)state;
+    struct rig *r = rig_begin();
+    char id[ID_TEXT_CHARS + 1], etags[1][40], body[1024];
+    rig_create(r, NULL, NULL, id);
+    rig_part_put(r, id, "1", "hello", etags[0]);
+    uint64_t late = rig_next++;
+    rig_part_ask(r, late, id, "1", "other");
+    rig_ticket(r, late);
+    rig_complete_xml(body, 1, rig_one_two, etags);
+    rig_status(r, rig_complete(r, id, body, NULL, NULL), 200, "");
+    rig_commit(r, late, "other");
+    rig_status(r, late, 404, "NoSuchUpload");
+    struct rig_leaf l;
+    rig_leaf(r, rig_leaf_at(r, late), &l);
+    assert_int_equal(record_int(&l.leaf, RECORD_F_W, 0), 0);
+    rig_assert_up(&l, id, 1);
+    rig_leaf_done(&l);
+    assert_int_equal(log_size(r->t->access), 4);
+    rig_free(r);
+}
+
 static void a_part_that_comes_before_completes_leaf_makes_that_a_void(void **state)
 {
     (void)state;
@@ -338,6 +361,7 @@ int main(void)
         cmocka_unit_test(parts_are_those_that_are_there_in_ascending_order),
         cmocka_unit_test(conditions_look_at_the_object_that_is_there),
         cmocka_unit_test(a_part_that_comes_behind_complete_is_a_void),
+        cmocka_unit_test(a_part_that_comes_when_its_upload_is_over_is_refused_with_a_read),
         cmocka_unit_test(a_part_that_comes_before_completes_leaf_makes_that_a_void),
         cmocka_unit_test(an_upload_is_aborted_once),
     };
