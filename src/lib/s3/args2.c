@@ -104,7 +104,8 @@ enum s3_error s3_attributes_args(const struct s3_header *h, size_t n, struct s3_
         }
     }
     if (!any)
-        return s3_fault_set(f, S3E_InvalidRequest, "The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty");
+        return s3_fault_set(f, S3E_InvalidRequest,
+                            "The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty");
     enum s3_error e = header_count(h, n, "x-amz-max-parts", S3_PART_NUMBERS_SHOWN_MAX, &out->max, f);
     return e == S3E_NONE ? header_count(h, n, "x-amz-part-number-marker", INT32_MAX, &out->marker, f) : e;
 }

@@ -116,7 +116,7 @@ static void body_headers_are_read_and_contradictions_refused(void **state)
         {"D03", "Content-Length: 5\nContent-MD5: \n", S3_PAYLOAD_UNSIGNED, S3E_InvalidDigest},
         {"md5", "Content-Length: 5\nContent-MD5: XUFAKrxLKna5cZ2REBfFkg==\n", S3_PAYLOAD_UNSIGNED, S3E_NONE},
         {"D05", "Content-Length: 5\nx-amz-checksum-crc32: NhCmhg==\nx-amz-checksum-crc64nvme: M3eFcAZSQlc=\n", S3_PAYLOAD_UNSIGNED, S3E_InvalidRequest},
-        {"bad value", "Content-Length: 5\nx-amz-checksum-crc32: NhCm\n", S3_PAYLOAD_UNSIGNED, S3E_InvalidRequest},
+        {"bad value", "Content-Length: 5\nx-amz-checksum-crc32: NhCm\n", S3_PAYLOAD_UNSIGNED, S3E_BadDigest},
         {"D07", "Content-Length: 5\nx-amz-sdk-checksum-algorithm: CRC32\n", S3_PAYLOAD_UNSIGNED, S3E_InvalidRequest},
         {"sdk and header", "Content-Length: 5\nx-amz-sdk-checksum-algorithm: CRC32\nx-amz-checksum-crc32: NhCmhg==\n", S3_PAYLOAD_UNSIGNED, S3E_NONE},
         {"unknown algorithm", "Content-Length: 5\nx-amz-checksum-sha3: xx\n", S3_PAYLOAD_UNSIGNED, S3E_NotImplemented},

@@ -32,7 +32,7 @@ enum s3_error s3_copy_source(struct slice value, struct buf *mem, struct s3_copy
         query = slice_of(value.p + i + tag.n, value.n - i - tag.n);
     }
     if (path.n && path.p[0] == '/') path = slice_of(path.p + 1, path.n - 1);
-    if (!buf_room(mem, value.n + 1)) return s3_error_of_err(ERR_NOMEM);
+    if (value.n && !buf_room(mem, value.n)) return s3_error_of_err(ERR_NOMEM);
     /* Bucket and key are cut after decoding: clients that escape the whole path escape the slash between them too. */
     if (s3_uri_decode(path, false, mem, &path) != S3E_NONE) return bad_source(f, "Invalid copy source encoding.");
     key = slice_cut(path, '/', &bucket);

@@ -97,7 +97,8 @@ enum s3_error s3_xml_cors_end(struct s3_xml *x, struct buf *canonical, struct s3
     if (e != S3E_NONE) return s3_fault_set(f, e, NULL);
     buf_put_str(canonical, S3_XML_HEAD "<CORSConfiguration" S3_XML_NS);
     for (size_t i = 0; s3_xml_next(x, 0, &i); rules++) {
-        if (rules == S3_CORS_RULES_MAX) return s3_fault_set(f, S3E_MalformedXML, "The number of CORS rules should not exceed allowed limit of 100 rules.");
+        if (rules == S3_CORS_RULES_MAX)
+            return s3_fault_set(f, S3E_MalformedXML, "The number of CORS rules should not exceed allowed limit of 100 rules.");
         e = write_rule(x, i, canonical, f);
         if (e != S3E_NONE) return e;
     }
@@ -176,6 +177,7 @@ static bool try_rule(const struct s3_xml *x, size_t rule, struct slice origin, s
     size_t count;
     const struct s3_xml_node *nodes = s3_xml_nodes(x, &count);
     bool method_fits = false, origin_fits = false, any = false;
+    size_t room = 1;
     uint64_t age;
     for (size_t i = 0; s3_xml_next(x, rule, &i);) {
         struct slice text = s3_xml_text(x, &nodes[i]);
@@ -186,6 +188,9 @@ static bool try_rule(const struct s3_xml *x, size_t rule, struct slice origin, s
         }
     }
     if (!method_fits || !origin_fits || !headers_fit(x, rule, request_headers)) return false;
+    /* mem is reserved once, so that slices stay: this rule's words and the request's headers with ", " between, and the origin. */
+    for (size_t i = 0; s3_xml_next(x, rule, &i);) room += nodes[i].n + 2;
+    if (!buf_room(mem, room + origin.n + 2 * request_headers.n)) return false;
     *out = (struct s3_cors_answer){.credentials = !any};
     out->origin = any ? slice_of("*", 1) : kept(origin, mem);
     out->methods = joined(x, rule, N_METHOD, mem);
@@ -206,10 +211,7 @@ bool s3_cors_match(struct slice canonical, struct slice origin, struct slice met
     bool found = false;
     *out = (struct s3_cors_answer){0};
     origin = slice_trim(origin);
-    /* mem is reserved once, so that slices stay: the rule's words are in the document, the rest comes from the request twice at most
-     * (", " for ","). */
-    bool room = plain(origin) && x && buf_room(mem, canonical.n + origin.n + 2 * request_headers.n + 16);
-    if (room && s3_xml_feed(x, canonical) == S3E_NONE && s3_xml_finish(x) == S3E_NONE)
+    if (plain(origin) && x && s3_xml_feed(x, canonical) == S3E_NONE && s3_xml_finish(x) == S3E_NONE)
         for (size_t i = 0; s3_xml_next(x, 0, &i) && !found;) found = try_rule(x, i, origin, method, request_headers, mem, out);
     s3_xml_free(x);
     return found;

@@ -336,7 +336,7 @@ struct s3_body {
     bool sum_given, sum_in_trailer;                /* its value stands in a header, will stand in the trailer */
     uint8_t sum_value[S3_SUM_BYTES_MAX];
 };
-/* Headers of a PUT. C04 MissingContentLength; C07, C08, C12, D05, D07 InvalidRequest; D01, D03 InvalidDigest; H03
+/* Headers of a PUT. C04 MissingContentLength; C07, C08, C12, D05, D07 InvalidRequest; D01, D03 InvalidDigest; BadDigest (a checksum header that is none); H03
  * EntityTooLarge. */
 MUST_USE enum s3_error s3_body_read(const struct s3_header *h, size_t n, enum s3_payload payload, struct s3_body *out,
                                     struct s3_fault *f);

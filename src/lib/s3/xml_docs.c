@@ -66,7 +66,8 @@ enum s3_error s3_xml_tagging_end(struct s3_xml *x, size_t max, struct buf *out, 
     if (set == 0) return s3_fault_set(f, s3_xml_refuse(x), NULL);
     for (size_t i = 0; s3_xml_next(x, set, &i); n++) {
         if (n == max)
-            return s3_fault_set(f, S3E_BadRequest, max == S3_TAGS_MAX ? "Object tags cannot be greater than 10" : "Bucket tag count cannot be greater than 50");
+            return s3_fault_set(f, S3E_BadRequest,
+                                max == S3_TAGS_MAX ? "Object tags cannot be greater than 10" : "Bucket tag count cannot be greater than 50");
         tags[n].name = raw_child(x, i, N_KEY);
         tags[n].value = raw_child(x, i, N_VALUE);
         if (!tags[n].name.p || !tags[n].value.p) return s3_fault_set(f, s3_xml_refuse(x), NULL);

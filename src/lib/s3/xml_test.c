@@ -239,6 +239,7 @@ static void a_bucket_configuration_names_its_region(void **state)
          S3E_NONE, "eu-north-1"},
         {"<CreateBucketConfiguration/>", S3E_NONE, NULL},
         {"<CreateBucketConfiguration><LocationConstraint/></CreateBucketConfiguration>", S3E_NONE, ""},
+        {"<CreateBucketConfiguration><Tags><Tag><Key>a</Key><Value>b</Value></Tag></Tags></CreateBucketConfiguration>", S3E_NotImplemented, NULL},
         {"not xml", S3E_MalformedXML, NULL},                      /* B06 */
         {"<Delete/>", S3E_MalformedXML, NULL},
         {"<CreateBucketConfiguration><LocationConstraint>a</LocationConstraint><LocationConstraint>b</LocationConstraint></CreateBucketConfiguration>",
