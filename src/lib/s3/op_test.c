@@ -55,7 +55,6 @@ static void requests_resolve_to_their_operation(void **state)
         {"HEAD", "/b/k", "", "HeadObject", "s3:GetObject", S3E_NONE},
         {"DELETE", "/b/k", "", "DeleteObject", "s3:DeleteObject", S3E_NONE},
         {"GET", "/b/k?versionId=null", "", "GetObjectVersion", "s3:GetObjectVersion", S3E_NONE},
-        {"DELETE", "/b/k?versionId=null", "", "DeleteObjectVersion", "s3:DeleteObjectVersion", S3E_NONE},
         {"GET", "/b/k?versionId=abc", "", "GetObjectVersion", "s3:GetObjectVersion", S3E_NONE},
         {"GET", "/b/k?tagging&versionId=abc", "", "GetObjectTagging", "s3:GetObjectTagging", S3E_NONE},
         {"PUT", "/b/k", "X-Amz-Copy-Source: /b/x\n", "CopyObject", "s3:PutObject", S3E_NONE},
