@@ -186,7 +186,8 @@ static void complete_record(struct complete *c)
 static bool still_allowed(struct complete *c)
 {
     struct gate_request *r = c->r;
-    struct slice owner = slice_of(c->current.facts.account, c->present ? strlen(c->current.facts.account) : 0);
+    bool object = c->present && !(c->current.flags & ENTRY_MARKER);
+    struct slice owner = slice_of(c->current.facts.account, object ? strlen(c->current.facts.account) : 0);
     if (step_still_allowed(r) && step_object_allowed(r, buf_slice(&c->tags), owner)) return true;
     step_refuse(r);
     return false;

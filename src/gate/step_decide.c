@@ -183,6 +183,20 @@ bool step_decide_also(struct gate_request *r, const struct verified *v, enum s3_
     return p.allow && !p.needs_object;
 }
 
+/* A source that was overtaken is looked at, and decided on, again (rule 8): what was seen last stands. */
+static void ctx_put_source(struct gate_request *r, struct slice tags, struct slice owner)
+{
+    AUTO(buf) struct buf before = BUF_INIT(POLICY_CTX_BYTES_MAX);
+    struct slice name, value;
+    buf_put_slice(&before, buf_slice(&r->ctx));
+    struct reader list = reader_of(buf_slice(&before));
+    buf_reset(&r->ctx);
+    while (record_ctx_next(&list, &name, &value))
+        if (!slice_is(name, CTX_SOURCE_OWNER) && !slice_is(name, CTX_SOURCE_TAGS)) record_ctx_put(&r->ctx, name, value);
+    ctx_put(&r->ctx, CTX_SOURCE_OWNER, owner);
+    ctx_put(&r->ctx, CTX_SOURCE_TAGS, tags);
+}
+
 bool step_decide_source(struct gate_request *r, const struct verified *v, const struct s3_copy_source *from, struct slice tags, struct slice owner)
 {
     struct gate_tenant *t = verified_tenant(v);
@@ -198,8 +212,7 @@ bool step_decide_source(struct gate_request *r, const struct verified *v, const 
         AUTO(buf) struct buf ctx = BUF_INIT(POLICY_CTX_BYTES_MAX);
         const struct about_object o = {.tags = tags, .owner = owner};
         ctx_build(r, v, &o, &ctx);
-        ctx_put(&r->ctx, CTX_SOURCE_OWNER, owner);           /* the leaf says what this decision saw */
-        ctx_put(&r->ctx, CTX_SOURCE_TAGS, tags);
+        ctx_put_source(r, tags, owner);            /* the leaf says what this decision saw */
         if (!buf_ok(&ctx) || !buf_ok(&r->ctx)) return false;
         r->has_ctx = r->ctx.n > 0;
         q.ctx = buf_slice(&ctx);
