@@ -44,18 +44,18 @@ static enum s3_error collect_unsigned(struct flow_worker *w, const struct flow_r
     for (size_t i = 0; i < q->header_count; i++) {
         const struct s3_header *h = &q->headers[i];
         enum s3_unsigned c = s3_unsigned_class(h->name);
-        if (c == S3_UNSIGNED_IGNORED || (c == S3_UNSIGNED_REFUSED && signed_headers.n == 0)) continue;
+        if (c == S3_UNSIGNED_IGNORED || (c == S3_UNSIGNED_REFUSED && form)) continue;
         if (form && c == S3_UNSIGNED_STORED) continue;                /* they speak of the form; its file has fields of its own */
         if (s3_is_signed(signed_headers, h->name)) continue;
-        if (c == S3_UNSIGNED_REFUSED) return S3E_AccessDenied;
+        if (c == S3_UNSIGNED_REFUSED && signed_headers.n) return S3E_AccessDenied;   /* where nothing is signed they are everyone's words */
         struct slice v = slice_trim(h->value);
         for (size_t k = 0; k < v.n; k++)
             if ((v.p[k] < 0x20 && v.p[k] != '\t') || v.p[k] == 0x7f) return S3E_InvalidArgument;
         /* Two of one kind could be read two ways: refuse rather than choose. */
         for (size_t k = 0; k < i; k++)
             if (slice_ieq(q->headers[k].name, h->name)) return S3E_InvalidRequest;
-        uint8_t name[64];
-        if (h->name.n > sizeof name) continue;
+        uint8_t name[128];
+        if (h->name.n > sizeof name) return S3E_InvalidRequest;   /* a copy's source or a tag must not get lost on the way */
         for (size_t k = 0; k < h->name.n; k++) {
             uint8_t b = h->name.p[k];
             name[k] = b >= 'A' && b <= 'Z' ? (uint8_t)(b + 32) : b;
