@@ -148,44 +148,6 @@ static void list_whole(struct gate_request *r)
     list_settled(r);
 }
 
-/* Parts are those of an upload that is still there: asked after the SCAN, so that it was there in the snapshot. */
-static void list_upload_found(struct keeper_ask *a, const struct wire_found *m)
-{
-    struct gate_request *r = a->ctx;
-    if (!m || m->present == WIRE_FOUND_IO) {
-        request_fail_code(r, S3E_ServiceUnavailable, NULL);
-        return;
-    }
-    if (m->present == WIRE_FOUND_ABSENT) {
-        if (!step_still_allowed(r)) step_refuse(r);
-        else list_refuse(r, S3E_NoSuchUpload);
-        return;
-    }
-    enum err e = list_about(r, m->entry);
-    if (e == ERR_OK) {
-        list_whole(r);
-        return;
-    }
-    log_line(LOG_ERROR, "upload-does-not-open", "err=%s", err_name(e));
-    request_fail_code(r, S3E_InternalError, NULL);
-}
-
-static void list_opened(struct gate_request *r)
-{
-    struct request_list *q = &r->u.list;
-    if (q->kind != WIRE_SCAN_PARTS) {
-        list_whole(r);
-        return;
-    }
-    r->find.found = list_upload_found;
-    r->find.sending = NULL;
-    r->find.ctx = r;
-    r->find.find = (struct wire_find){.mode = WIRE_FIND_UPLOAD, .key = r->name.key};
-    memcpy(r->find.find.bucket, r->bucket->id, ID_BYTES);
-    memcpy(r->find.find.id, q->upload, ID_BYTES);
-    keeper_find(r->gate, &r->find);
-}
-
 static bool list_job(struct loop_job *j, uint64_t budget_us)
 {
     struct gate_request *r = j->ctx;
@@ -206,8 +168,56 @@ static bool list_job(struct loop_job *j, uint64_t budget_us)
         return false;
     }
     loop_job_del(r->gate->loop, j);
-    list_opened(r);
+    list_whole(r);
     return false;
+}
+
+static void list_open(struct gate_request *r)
+{
+    struct request_list *q = &r->u.list;
+    q->cursor = reader_of(buf_slice(&q->rows));
+    q->job.run = list_job;
+    q->job.ctx = r;
+    loop_job_add(r->gate->loop, &q->job);
+}
+
+/* Parts are those of an upload of this key that is still there: asked after the SCAN, so that it was there in the snapshot. */
+static void list_upload_found(struct keeper_ask *a, const struct wire_found *m)
+{
+    struct gate_request *r = a->ctx;
+    if (!m || m->present == WIRE_FOUND_IO) {
+        request_fail_code(r, S3E_ServiceUnavailable, NULL);
+        return;
+    }
+    if (m->present == WIRE_FOUND_ABSENT) {
+        if (!step_still_allowed(r)) step_refuse(r);
+        else list_refuse(r, S3E_NoSuchUpload);
+        return;
+    }
+    enum err e = list_about(r, m->entry);
+    if (e == ERR_OK) {
+        list_open(r);
+        return;
+    }
+    log_line(LOG_ERROR, "upload-does-not-open", "err=%s", err_name(e));
+    request_fail_code(r, S3E_InternalError, NULL);
+}
+
+/* The snapshot is whole, or nothing of it is wanted. */
+static void list_scanned(struct gate_request *r)
+{
+    struct request_list *q = &r->u.list;
+    if (q->kind != WIRE_SCAN_PARTS) {
+        list_open(r);
+        return;
+    }
+    r->find.found = list_upload_found;
+    r->find.sending = NULL;
+    r->find.ctx = r;
+    r->find.find = (struct wire_find){.mode = WIRE_FIND_UPLOAD, .key = r->name.key};
+    memcpy(r->find.find.bucket, r->bucket->id, ID_BYTES);
+    memcpy(r->find.find.id, q->upload, ID_BYTES);
+    keeper_find(r->gate, &r->find);
 }
 
 static void list_rows(struct keeper_ask *a, const struct wire_rows *m)
@@ -228,10 +238,7 @@ static void list_rows(struct keeper_ask *a, const struct wire_rows *m)
     q->more = m->more != 0;
     buf_reset(&r->scratch);
     buf_put_slice(&r->scratch, m->next);
-    q->cursor = reader_of(buf_slice(&q->rows));
-    q->job.run = list_job;
-    q->job.ctx = r;
-    loop_job_add(r->gate->loop, &q->job);
+    list_scanned(r);
 }
 
 static void list_sending(struct keeper_ask *a)
@@ -304,5 +311,5 @@ void op_list_begin(struct gate_request *r)
         return;
     }
     q->as_of = r->tenant->flow->mark;              /* nothing is looked at: true of every state */
-    list_opened(r);
+    list_scanned(r);
 }
