@@ -24,8 +24,9 @@ check(await s3.bucketExists(bucket), "the bucket exists");
 for (const size of [0, 1, 65537, 5 * 1024 * 1024, 13 * 1024 * 1024 + 7]) {
   const data = randomBytes(size);
   await s3.putObject(bucket, `b/${size}`, data, size, { "X-Amz-Meta-Form": "buffer" });
-  await s3.putObject(bucket, `s/${size}`, Readable.from(size ? [data] : []), size || undefined);
-  for (const key of [`b/${size}`, `s/${size}`]) check((await bytes(await s3.getObject(bucket, key))).equals(data), `bytes of ${key}`);
+  // A stream of no byte: this client completes an upload without a part, which S3 refuses.
+  if (size) await s3.putObject(bucket, `s/${size}`, Readable.from([data]), size);
+  for (const key of size ? [`b/${size}`, `s/${size}`] : [`b/${size}`]) check((await bytes(await s3.getObject(bucket, key))).equals(data), `bytes of ${key}`);
   if (size) check((await bytes(await s3.getPartialObject(bucket, `b/${size}`, size - 1, 1))).equals(data.subarray(size - 1)), `last byte of ${size}`);
   const stat = await s3.statObject(bucket, `b/${size}`);
   check(stat.size === size && stat.metaData.form === "buffer", `stat of ${size}`);
