@@ -54,6 +54,8 @@ static struct rig_object *version_new(struct rig *r, const uint8_t *bucket, stru
     struct rig_object *o = NULL;
     for (size_t i = 0; i < r->object_count && !o; i++)
         if (r->objects[i].state == RIG_GONE) o = &r->objects[i];
+    for (size_t i = 0; r->object_count == RIG_OBJECTS_MAX && i < r->object_count && !o; i++)
+        if (r->objects[i].state == RIG_GRAVE) o = &r->objects[i];        /* forgotten: its time is over */
     if (!o) {
         assert_true(r->object_count < RIG_OBJECTS_MAX);
         o = &r->objects[r->object_count++];
@@ -123,8 +125,13 @@ static bool do_upload(struct rig *r, struct reader *in)
 {
     struct slice bucket = reader_slice(in, ID_BYTES), key = reader_lp16(in, S3_KEY_BYTES_MAX), id = reader_slice(in, ID_BYTES);
     struct slice entry = reader_lp32(in, ENTRY_BYTES_MAX);
-    assert_true(r->upload_count < RIG_UPLOADS_MAX && key.n < sizeof r->uploads[0].key && !upload_of(r, key, id));
-    struct rig_upload *u = &r->uploads[r->upload_count++];
+    assert_true(key.n < sizeof r->uploads[0].key && !upload_of(r, key, id));
+    struct rig_upload *u = NULL;
+    for (size_t i = 0; i < r->upload_count && !u; i++)
+        if (!r->uploads[i].entry.n) u = &r->uploads[i];
+    if (!u) u = r->upload_count < RIG_UPLOADS_MAX ? &r->uploads[r->upload_count++] : &r->uploads[0];    /* forgets the oldest */
+    buf_done(&u->entry);
+    memset(u, 0, sizeof *u);
     memcpy(u->key, key.p, key.n);
     memcpy(u->bucket, bucket.p, ID_BYTES);
     memcpy(u->id, id.p, ID_BYTES);

@@ -160,6 +160,20 @@ static void wild_ask(struct rig *r, uint64_t id, uint32_t random)
         {.method = "PUT", .path = "/b2", .body_size = 100}, {.method = "DELETE", .path = "/bucket2"},
         {.method = "POST", .path = "/bucket", .query = "delete", .body_size = 200}, {.method = "GET", .path = "/bucket/k", .anonymous = true},
         {.method = "PUT", .path = "/bucket/q", .body_size = 1 << 20}, {.method = "GET", .path = "/bucket/k", .wrong_signature = true},
+        {.method = "POST", .path = "/bucket/k", .query = "uploads="}, {.method = "GET", .path = "/bucket", .query = "uploads="},
+        {.method = "PUT", .path = "/bucket/k", .query = "partNumber=1&uploadId=aaaaaaaaaaaaaaaaaaaaaaaaaa", .body = "hello"},
+        {.method = "POST", .path = "/bucket/k", .query = "uploadId=aaaaaaaaaaaaaaaaaaaaaaaaaa", .body_size = 60},
+        {.method = "GET", .path = "/bucket/k", .query = "partNumber=1"}, {.method = "GET", .path = "/bucket", .query = "versions="},
+        {.method = "GET", .path = "/bucket/k", .query = "versionId=null"}, {.method = "DELETE", .path = "/bucket/k", .query = "versionId=null"},
+        {.method = "GET", .path = "/bucket/k", .query = "attributes=", .header = "x-amz-object-attributes", .value = "ETag"},
+        {.method = "PUT", .path = "/bucket/k2", .header = "x-amz-copy-source", .value = "/bucket/k"},
+        {.method = "PUT", .path = "/bucket/k2", .header = "x-amz-copy-source", .value = "/bucket/k",
+         .headers = {{SLICE_LIT("x-amz-checksum-algorithm"), SLICE_LIT("SHA256")}}},
+        {.method = "PUT", .path = "/bucket/k", .query = "tagging=", .body_size = 40}, {.method = "GET", .path = "/bucket/k", .query = "tagging="},
+        {.method = "PUT", .path = "/bucket", .query = "versioning=", .body_size = 40}, {.method = "GET", .path = "/bucket", .query = "policy="},
+        {.method = "POST", .path = "/", .service = "iam", .form = "Action=ListUsers&Version=2010-05-08"},
+        {.method = "POST", .path = "/", .service = "sts", .form = "Action=%zz"}, {.method = "OPTIONS", .path = "/bucket/k", .anonymous = true},
+        {.method = "POST", .path = "/bucket", .anonymous = true, .body_size = 20, .form = "\1\377"},
     };
     rig_ask(r, id, asks[random % ARRAY_LEN(asks)]);
 }
@@ -183,7 +197,11 @@ static void wild_frame(struct rig *r, uint32_t random)
         e = wire_put_abort(out, id, &m);
         break;
     }
-    case 6: {
+    case 6: if (random >> 16 & 1) {
+        struct wire_next m = {0};
+        e = wire_put_next(out, id, &m);
+        break;
+    } else {
         struct wire_commit m = {.size = UINT64_MAX - 3, .cipher_size = UINT64_MAX, .sums = SLICE_LIT("\1\377\377")};
         e = wire_put_commit(out, id, &m);
         break;
