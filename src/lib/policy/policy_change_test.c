@@ -207,7 +207,7 @@ static void users_keys_and_policies_come_and_go(void **unused) {
     policy_done(&s);
 }
 
-static void calls_without_sense_are_refused(void **unused) {
+static void calls_without_sense_are_refused(void **unused) { /* long: one table */
     (void)unused;
     struct policy_state s;
     founded(&s);
@@ -453,6 +453,45 @@ static void acts_of_documents(void **unused) {
     assert_string_equal(policy_act_action(POLICY_ACT_PurgeGrave), "");
 }
 
+/* decisions that no document decides ---------------------------------------------------------------------------------------------- */
+
+static void corners_of_the_decision(void **unused) {
+    (void)unused;
+    struct policy_state s;
+    founded(&s);
+    assert_int_equal(apply(&s, iam("CreateUser", 1, "ann", "", "/")), ERR_OK);
+    assert_int_equal(apply(&s, iam("CreateAccessKey", 1, "ann", KEY_U1, "")), ERR_OK);
+    assert_int_equal(apply(&s, put_policy("ann", "p", ALLOW_ALL)), ERR_OK);
+    struct policy_request root = request("root", KEY1, POLICY_ACT_IamOrSts), ann = request("ann", KEY_U1, POLICY_ACT_Undelete);
+    struct policy_request anon = {.auth = POLICY_AUTH_ANON, .act = POLICY_ACT_DeleteObjects, .bucket = SLICE_LIT("one")}, nobody = anon;
+    assert_int_equal(policy_decide(&s, &root).reason, POLICY_ALLOWED);
+    assert_int_equal(policy_decide(&s, &ann).reason, POLICY_NOT_OWNER); /* whatever a policy says: acts of OWNER rows are root's */
+    assert_int_equal(policy_decide(&s, &anon).reason, POLICY_ANONYMOUS);
+    assert_int_equal(apply(&s, CONFIG("one", 1, "PutBucketPolicy", 1, CLOSED)), ERR_OK);
+    assert_int_equal(policy_decide(&s, &anon).reason, POLICY_ANONYMOUS);
+    assert_int_equal(apply(&s, CONFIG("one", 1, "PutBucketPolicy", 1, PUBLIC)), ERR_OK);
+    assert_int_equal(policy_decide(&s, &anon).reason, POLICY_ALLOWED); /* its items are decided */
+    nobody.auth = POLICY_AUTH__COUNT;
+    assert_int_equal(policy_decide(&s, &nobody).reason, POLICY_ANONYMOUS);
+    root.act = POLICY_ACT__COUNT;
+    assert_int_equal(policy_decide(&s, &root).reason, POLICY_UNKNOWN_ACT);
+    assert_false(policy_wants_ctx(&s, &root));
+    root.act = POLICY_ACT_NONE;
+    assert_false(policy_wants_ctx(&s, &root));
+    root = request("root", KEY_U3, POLICY_ACT_GetObject);
+    assert_false(policy_wants_ctx(&s, &root));
+    ((struct policy_bucket *)(void *)s.buckets.p)->require_signed_payload = true; /* no leaf sets it yet */
+    root = request("root", KEY1, POLICY_ACT_PutObject);
+    root.body = POLICY_BODY_UNST;
+    assert_int_equal(policy_decide(&s, &root).reason, POLICY_UNSIGNED_BODY);
+    root.act = POLICY_ACT_GetObject;
+    assert_int_equal(policy_decide(&s, &root).reason, POLICY_ALLOWED);
+    policy_done(&s);
+    assert_int_equal(policy_init(&s), ERR_OK);
+    assert_false(policy_wants_ctx(&s, &root)); /* nothing is founded */
+    policy_done(&s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(documents_are_set_replaced_and_ended),
@@ -467,6 +506,7 @@ int main(void) {
         cmocka_unit_test(an_erased_address_stops_replay_where_it_is_asked_for),
         cmocka_unit_test(cfg_and_iam_leaves_are_checked_like_any_request),
         cmocka_unit_test(acts_of_documents),
+        cmocka_unit_test(corners_of_the_decision),
     };
     return cmocka_run_group_tests_name("policy_change", tests, set_up, tear_down);
 }

@@ -47,7 +47,7 @@ static bool needs_no_policy(const struct policy_eval *e) {
     /* Which call it is, the body says: that one is decided. */
     if (act == POLICY_ACT_IamOrSts) return true;
     /* Each item of it is decided as a delete of its own. */
-    if (act == POLICY_ACT_DeleteObjects) return e->proven || (e->bucket != NULL && e->bucket->is_public);
+    if (act == POLICY_ACT_DeleteObjects) return e->proven || e->bucket->is_public;
     bool bucket_policy = act == POLICY_ACT_GetBucketPolicy || act == POLICY_ACT_PutBucketPolicy || act == POLICY_ACT_DeleteBucketPolicy;
     return bucket_policy && e->root && e->own;
 }
@@ -112,12 +112,12 @@ static enum policy_met both(enum policy_met a, enum policy_met b) {
 
 static bool reads_object(const struct policy_eval *e) {
     const struct policy_act_row *row = policy_act_row(e->r->act);
-    return row->level == POLICY_LEVEL_OBJECT && row->kind == POLICY_KIND_READ && row->by == POLICY_BY_KEY;
+    return row->level == POLICY_LEVEL_OBJECT && row->kind == POLICY_KIND_READ; /* acts that are no S3 operation read nothing */
 }
 
 /* Where objects are their writers', a writer's account reads what it wrote. */
 static enum policy_met is_writer(struct policy_eval *e) {
-    if (e->listing || !e->proven || e->bucket->ownership != POLICY_OWNERSHIP_WRITER || !reads_object(e)) return POLICY_NO;
+    if (e->listing || e->bucket->ownership != POLICY_OWNERSHIP_WRITER || !reads_object(e)) return POLICY_NO;
     if (!e->r->object_known) return POLICY_MAYBE;
     return slice_eq(policy_ctx_value(e, POLICY_CTX_OWNER), e->r->who.account) ? POLICY_YES : POLICY_NO;
 }
@@ -277,8 +277,8 @@ struct policy_decision policy_decide(const struct policy_state *s, const struct 
 
 /* ctx ---------------------------------------------------------------------------------------------------------------------------- */
 
-static bool any_asks(const struct policy_doc *d, const uint64_t *set, const unsigned *asks, unsigned n) {
-    for (unsigned i = 0; d != NULL && i < n; i++) {
+static bool any_asks(const uint64_t *set, const unsigned *asks, unsigned n) {
+    for (unsigned i = 0; i < n; i++) {
         if (policy_ask_in(set, asks[i])) return true;
     }
     return false;
@@ -288,9 +288,9 @@ static bool doc_may_ask(const struct policy_doc *d, const struct policy_request 
     if (d == NULL) return false;
     if (policy_asks_by_ctx(r->act)) return true;
     unsigned list = POLICY_ACT_ListObjectsV2;
-    if (any_asks(d, d->asks_conditional, asks, n)) return true;
+    if (any_asks(d->asks_conditional, asks, n)) return true;
     /* What is not there is told to those who may list it: then that counts too, and whether it is there. */
-    return reads && (any_asks(d, d->asks_conditional, &list, 1) || any_asks(d, d->asks_allowed, &list, 1));
+    return reads && (any_asks(d->asks_conditional, &list, 1) || any_asks(d->asks_allowed, &list, 1));
 }
 
 bool policy_wants_ctx(const struct policy_state *s, const struct policy_request *r) {

@@ -5,7 +5,6 @@
  */
 #include "policy/policy_internal.h"
 
-#define ARN_S3 "arn:aws:s3:::"
 #define ARN_IAM "arn:aws:iam::"
 
 bool policy_build_bad(struct policy_build *b, const char *why) {
@@ -128,140 +127,9 @@ bool policy_build_pattern(struct policy_build *b, struct slice text, bool wild, 
     return true;
 }
 
-/* Action ------------------------------------------------------------------------------------------------------------------ */
+/* Principal --------------------------------------------------------------------------------------------------------------- */
 
 static uint8_t lower(uint8_t c) { return c >= 'A' && c <= 'Z' ? (uint8_t)(c - 'A' + 'a') : c; }
-
-/* Actions are short: this needs no bound of its own. */
-static bool action_like(struct slice pattern, struct slice text) {
-    size_t p = 0, t = 0, star = SIZE_MAX, from = 0;
-    while (t < text.n) {
-        if (p < pattern.n && pattern.p[p] == '*') {
-            star = p++;
-            from = t;
-        } else if (p < pattern.n && (pattern.p[p] == '?' || lower(pattern.p[p]) == lower(text.p[t]))) {
-            p++;
-            t++;
-        } else if (star != SIZE_MAX) {
-            p = star + 1;
-            t = ++from;
-        } else {
-            return false;
-        }
-    }
-    while (p < pattern.n && pattern.p[p] == '*') p++;
-    return p == pattern.n;
-}
-
-static bool action_syntax(struct slice text) {
-    struct slice service, name = slice_cut(text, ':', &service);
-    if (slice_is(text, "*")) return true;
-    if (service.n == 0 || name.p == NULL || name.n == 0 || text.n > POLICY_NAME_CHARS_MAX) return false;
-    for (size_t i = 0; i < text.n; i++) {
-        uint8_t c = lower(text.p[i]);
-        bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-        if (!plain && !(i == service.n ? c == ':' : c == '*' || c == '?')) return false;
-    }
-    return true;
-}
-
-static bool action(struct policy_build *b, struct slice text, uint32_t *out) {
-    bool known = false;
-    if (!action_syntax(text)) return policy_build_bad(b, "an action that is none");
-    for (unsigned ask = 1; ask < POLICY_ASK__COUNT; ask++) {
-        struct slice name = slice_str(policy_ask_action(ask));
-        if (name.n == 0 || !action_like(text, name)) continue;
-        b->at.asks[ask / 64] |= (uint64_t)1 << (ask % 64);
-        known = known || slice_starts(name, SLICE_LIT("s3:"));
-    }
-    /* A bucket's policy is about buckets and objects; a user's may name what other services have. */
-    if (b->bucket.n > 0 && !known) return policy_build_bad(b, "an action that is none of S3's");
-    *out = policy_build_node(b, sizeof(uint32_t));
-    return *out != 0;
-}
-
-static bool actions(struct policy_build *b, bool not_action) {
-    uint32_t first = 0, last = 0;
-    if (!one_or_more(b, action, &first, &last)) return false;
-    for (unsigned i = 0; not_action && i < POLICY_ASK_WORDS; i++) b->at.asks[i] = ~b->at.asks[i];
-    return true;
-}
-
-/* Resource ---------------------------------------------------------------------------------------------------------------- */
-
-/* Past stars and variables at the start: each may be anything, and so a run of them is one. */
-static struct slice past_any(struct slice p) {
-    while (p.n > 0) {
-        size_t n = 1;
-        if (p.p[0] == '$' && p.n > 1 && p.p[1] == '{') {
-            while (n < p.n && p.p[n - 1] != '}') n++;
-        } else if (p.p[0] != '*') {
-            break;
-        }
-        p = slice_of(p.p + n, p.n - n);
-    }
-    return p;
-}
-
-/* Can the pattern's bucket be this one: is there a text that begins with the bucket's name, and then ends or has a slash, that it
- * matches? A variable may be anything. p: where in the pattern, t: where in the name. Depth is at most that of a name's
- * characters and the wildcards between them. */
-static bool of_bucket(struct slice p, struct slice name, unsigned *steps) {
-    while (true) {
-        if (++*steps > POLICY_WILDCARD_STEPS_MAX) return false;
-        if (name.n == 0) {
-            if (p.n == 0) return true;
-            return p.p[0] == '/' || p.p[0] == '?' || past_any(p).n < p.n;
-        }
-        if (p.n == 0) return false;
-        struct slice rest = past_any(p);
-        if (rest.n < p.n) {
-            for (size_t i = 0; i <= name.n; i++) {
-                if (of_bucket(rest, slice_of(name.p + i, name.n - i), steps)) return true;
-            }
-            return rest.n == 0;
-        }
-        if (p.p[0] != '?' && p.p[0] != name.p[0]) return false;
-        p = slice_of(p.p + 1, p.n - 1);
-        name = slice_of(name.p + 1, name.n - 1);
-    }
-}
-
-/* Six parts, or a wildcard that may be the last of them; "You can't use a wildcard in the service segment", and variables "only in the
- * resource portion of the ARN". */
-static bool arn_syntax(const struct policy_build *b, struct slice text) {
-    unsigned colons = 0;
-    bool open_end = false;
-    if (!slice_starts(text, SLICE_LIT("arn:"))) return false;
-    for (size_t i = 0; i < text.n && colons < 5; i++) {
-        uint8_t c = text.p[i];
-        if (c == ':') colons++;
-        if ((c == '*' || c == '?') && colons == 2) return false;
-        if (c == '$' && b->variables && i + 1 < text.n && text.p[i + 1] == '{') return false;
-        open_end = open_end || (c == '*' && colons > 2);
-    }
-    return colons == 5 || open_end;
-}
-
-static bool resource(struct policy_build *b, struct slice text, uint32_t *out) {
-    struct slice prefix = SLICE_LIT(ARN_S3);
-    bool s3 = slice_starts(text, prefix), all = slice_is(text, "*");
-    struct slice rest = s3 ? slice_of(text.p + prefix.n, text.n - prefix.n) : text;
-    if (s3 && rest.n == 0) return policy_build_bad(b, "a resource without a bucket");
-    if (b->bucket.n > 0 && !all) {
-        unsigned steps = 0;
-        if (!s3) return policy_build_bad(b, "a resource that is none of S3's");
-        if (!b->any_bucket && !of_bucket(rest, b->bucket, &steps)) return policy_build_bad(b, "a resource of another bucket");
-    }
-    if (!all && !arn_syntax(b, text)) return policy_build_bad(b, "a resource that is none");
-    if (!policy_build_pattern(b, rest, true, out)) return false;
-    struct policy_pattern *p = policy_build_at(b, *out);
-    p->in_s3 = s3;
-    p->all = all;
-    return true;
-}
-
-/* Principal --------------------------------------------------------------------------------------------------------------- */
 
 static bool principal_node(struct policy_build *b, enum policy_principal_kind kind, struct slice account, struct slice user, uint32_t *out) {
     *out = policy_build_node(b, sizeof(struct policy_principal) + user.n);
@@ -352,6 +220,13 @@ static bool principals(struct policy_build *b) {
 
 /* Statement --------------------------------------------------------------------------------------------------------------- */
 
+static bool actions(struct policy_build *b, bool not_action) {
+    uint32_t first = 0, last = 0;
+    if (!one_or_more(b, policy_build_action, &first, &last)) return false;
+    for (unsigned i = 0; not_action && i < POLICY_ASK_WORDS; i++) b->at.asks[i] = ~b->at.asks[i];
+    return true;
+}
+
 enum element { SID, EFFECT, PRINCIPAL, NOT_PRINCIPAL, ACTION, NOT_ACTION, RESOURCE, NOT_RESOURCE, CONDITION, ELEMENTS };
 static const char *const elements[ELEMENTS] = {"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction",
                                                "Resource", "NotResource", "Condition"};
@@ -387,7 +262,7 @@ static bool read_element(struct policy_build *b, enum element e, struct slice *s
     case RESOURCE:
     case NOT_RESOURCE:
         b->at.not_resource = e == NOT_RESOURCE;
-        return one_or_more(b, resource, &b->at.resources, &last);
+        return one_or_more(b, policy_build_resource, &b->at.resources, &last);
     case CONDITION: return policy_build_conditions(b, &b->at.conditions);
     case ELEMENTS: break;
     }

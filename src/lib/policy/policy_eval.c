@@ -58,7 +58,7 @@ static enum policy_met one_resource(struct policy_eval *e, const struct policy_p
         if (!slice_starts(resource, s3)) return POLICY_NO;
         resource = slice_of(resource.p + s3.n, resource.n - s3.n);
         /* Most patterns begin with a name: what does not begin so is not looked at further. */
-        if (p->n > 0 && resource.n > 0 && p->text[0] < POLICY_VARIABLE && p->text[0] != resource.p[0]) return POLICY_NO;
+        if (resource.n > 0 && p->text[0] < POLICY_VARIABLE && p->text[0] != resource.p[0]) return POLICY_NO;
     }
     enum policy_met met = policy_expand(e, p, &pattern);
     if (met != POLICY_YES) return met;

@@ -14,16 +14,25 @@ static void must(bool fact) {
 }
 
 static void look(const struct policy_state *s) {
-    struct policy_request anon = {.auth = POLICY_AUTH_ANON, .act = POLICY_ACT_GetObject, .bucket = SLICE_LIT("one")};
-    must(!policy_decide(s, &anon).allow);
-    size_t cursor = 0, seen = 0;
+    size_t cursor = 0, seen = 0, docs = 0;
     const struct policy_bucket *b;
     while ((b = policy_bucket_next(s, &cursor)) != NULL) {
+        struct policy_request anon = {.auth = POLICY_AUTH_ANON, .act = POLICY_ACT_GetObject, .bucket = slice_str(b->name), .object_known = true};
         must(policy_bucket_of_id(s, b->id) == b);
         must(b->name[0] == 0 || policy_bucket(s, slice_str(b->name)) == b);
+        /* Everyone gets what a policy gives everyone, and nothing else. */
+        if (b->name[0] != 0 && policy_decide(s, &anon).allow) must(b->text[POLICY_DOC_POLICY].n > 0);
+        must((b->policy != NULL) == (b->text[POLICY_DOC_POLICY].n > 0));
+        for (int k = 0; k < POLICY_DOC__COUNT; k++) docs += b->text[k].n;
         seen++;
     }
     must(seen == s->bucket_count);
+    const struct policy_user *users = (const struct policy_user *)(const void *)s->users.p;
+    for (size_t i = 0; i < s->users.n / sizeof *users; i++) {
+        must(policy_user(s, slice_str(users[i].account), slice_str(users[i].name)) == &users[i]);
+        for (size_t j = 0; j < users[i].policy_count; j++) docs += users[i].policies[j].text.n;
+    }
+    must(docs == s->doc_bytes);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -82,7 +82,7 @@ bool policy_json_scalar(struct policy_json *j, struct slice *out);       /* stri
 bool policy_json_skip(struct policy_json *j);
 bool policy_json_end(struct policy_json *j);
 
-/* compiled documents (policy_doc.c, policy_cond.c) ------------------------------------------------------------------------- */
+/* compiled documents (policy_doc.c, policy_names.c, policy_cond.c) ------------------------------------------------------------------------- */
 
 /* Bytes that no UTF-8 has stand for what is no text in a pattern. */
 #define POLICY_WILD_ANY 0xff                       /* * */
@@ -176,6 +176,9 @@ uint32_t policy_build_node(struct policy_build *b, size_t size);         /* zero
 void *policy_build_at(struct policy_build *b, uint32_t at);
 /* Text of a document into a pattern; *out its place. */
 bool policy_build_pattern(struct policy_build *b, struct slice text, bool wild, uint32_t *out);
+/* One action: into b->at.asks. One resource: *out its pattern. */
+bool policy_build_action(struct policy_build *b, struct slice text, uint32_t *out);
+bool policy_build_resource(struct policy_build *b, struct slice text, uint32_t *out);
 bool policy_build_conditions(struct policy_build *b, uint32_t *first);
 
 MUST_USE enum err policy_number_parse(struct slice text, int64_t *millionths);

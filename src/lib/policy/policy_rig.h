@@ -112,7 +112,7 @@ static void build(struct says s) {
     put_commit(&w, RECORD_F_RDR, slice_str(s.reader));
     put_signer(&w, s.signer);
     if (s.kind == RECORD_K_GENESIS) put_commit(&w, RECORD_F_STMT, SLICE_LIT("statement"));
-    if (s.kind == RECORD_K_IAM) {
+    if (s.kind == RECORD_K_IAM || s.user != NULL) {
         struct record_sub sub = {slice_str(s.user), slice_str(s.third), slice_str(s.more)};
         buf_reset(&obj);
         record_sub_put(&obj, &sub);

@@ -204,18 +204,25 @@ static void check_wants(const struct row *r, const struct policy_request *q, con
     AGREE(policy_decide(&state, &known).reason == d->reason);
 }
 
+static void text_of(struct slice s, char *to) {
+    if (s.n > 0) memcpy(to, s.p, s.n);
+    to[s.n] = 0;
+}
+
 /* The decision as a leaf, and from it again. */
 static void check_replay(const struct row *r, const struct policy_request *q, const struct policy_decision *d) {
-    char bucket[64] = "", key[256] = "", who[200] = "anon", vid[64];
+    char bucket[64], key[256], user[64], path[64], who[200] = "anon", vid[64];
     struct policy_decision again;
-    if (d->needs_object || q->sub.user.n > 0) return;
-    memcpy(bucket, q->bucket.p, q->bucket.n);
-    memcpy(key, q->key.p, q->key.n);
+    if (d->needs_object) return;
+    text_of(q->bucket, bucket);
+    text_of(q->key, key);
+    text_of(q->sub.user, user);
+    text_of(q->sub.more, path);
     if (q->auth != POLICY_AUTH_ANON) snprintf(who, sizeof who, "%.*s:%.*s:%.*s", 12, q->who.account.p, (int)q->who.user.n, q->who.user.p, 20, q->who.access_key.p);
     if (q->version_id.n > 0) snprintf(vid, sizeof vid, "%.*s", (int)q->version_id.n, q->version_id.p);
     struct says s = {.kind = RECORD_K_ACC, .auth = policy_auth_text(q->auth), .who = who, .act = r->field[ACT], .bucket = bucket, .object = key,
                      .dec = d->allow ? "allow" : "deny", .why = d->allow ? NULL : policy_reason_text(d->reason), .ctl = state.size,
-                     .ctx = q->ctx, .vid = q->version_id.n > 0 ? vid : NULL, .t = q->t_ms, .peer = q->peer, .tls = q->tls};
+                     .ctx = q->ctx, .user = q->sub.user.p == NULL ? NULL : user, .third = "", .more = path, .vid = q->version_id.n > 0 ? vid : NULL, .t = q->t_ms, .peer = q->peer, .tls = q->tls};
     build(s);
     enum err e = policy_check(&state, &leaf, &opening, &again);
     if (e != ERR_OK) fail_msg("line %u, %s: replay says %s (%s)", r->line, r->field[NAME], err_name(e), policy_reason_text(again.reason));

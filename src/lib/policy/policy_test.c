@@ -207,7 +207,7 @@ static struct policy_request request(enum policy_auth auth, const char *who, con
     return r;
 }
 
-static void the_table_of_decisions(void **state) {
+static void the_table_of_decisions(void **state) { /* long: one table */
     (void)state;
     struct policy_state s;
     founded(&s);
