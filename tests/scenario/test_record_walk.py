@@ -215,12 +215,13 @@ def test_every_operation_leaves_its_one_leaf_and_replays(case):
     assert not wrong, "\n".join(wrong)
     walked = {act for act, _, _ in w.asked} | {r["act"] for r in log if r.get("act") in ("ReadOpenings", "Undelete")}
     assert walked >= implemented(), f"operations without a leaf here: {sorted(implemented() - walked)}"
-    table = open(os.path.join(ROOT, "docs/spec/record.md")).read()
-    assert not [a for a in sorted(implemented()) if f"| {a}" not in table and f", {a}" not in table and f"{a}," not in table], \
-        f"no row in record.md: {[a for a in sorted(implemented()) if a not in table]}"
+    with open(os.path.join(ROOT, "docs/spec/record.md")) as f:
+        table = set(re.findall(r"\w+", f.read().split("## 6. One row per operation")[1]))
+    assert table >= implemented(), f"no row in record.md: {sorted(implemented() - table)}"
 
     out = case.path("export")
-    w.s.tillit("log", "export", w.s.dir, "--out", out)
+    for log in ("access", "control"):
+        w.s.tillit("log", "export", w.s.dir, "--log", log, "--out", out)
     logs = w.s.endpoints["logs"]
     code, text = w.s.verify("replay", out, "--access", logs["access"]["url"], "--access-vkey", logs["access"]["vkey"], "--control", logs["control"]["url"],
                             "--control-vkey", logs["control"]["vkey"])
