@@ -471,6 +471,9 @@ static void corners_of_the_decision(void **unused) {
     assert_int_equal(policy_decide(&s, &anon).reason, POLICY_ANONYMOUS);
     assert_int_equal(apply(&s, CONFIG("one", 1, "PutBucketPolicy", 1, PUBLIC)), ERR_OK);
     assert_int_equal(policy_decide(&s, &anon).reason, POLICY_ALLOWED); /* its items are decided */
+    anon.bucket = SLICE_LIT("none");
+    assert_int_equal(policy_decide(&s, &anon).reason, POLICY_ANONYMOUS);
+    assert_false(policy_wants_ctx(&s, &anon)); /* no bucket, nothing to ask */
     nobody.auth = POLICY_AUTH__COUNT;
     assert_int_equal(policy_decide(&s, &nobody).reason, POLICY_ANONYMOUS);
     root.act = POLICY_ACT__COUNT;
@@ -492,6 +495,48 @@ static void corners_of_the_decision(void **unused) {
     policy_done(&s);
 }
 
+/* Whatever is asked of whichever bucket by whomever: what waits for the object had a ctx wanted, and what did not wait is the same after. */
+static void what_waits_for_the_object_wanted_a_ctx(void **unused) {
+    (void)unused;
+    struct policy_state s;
+    founded(&s);
+    assert_int_equal(apply(&s, BUCKET("two", 2, 1, WHO2)), ERR_OK);
+    assert_int_equal(apply(&s, iam("CreateUser", 1, "ann", "", "/")), ERR_OK);
+    assert_int_equal(apply(&s, iam("CreateAccessKey", 1, "ann", KEY_U1, "")), ERR_OK);
+    assert_int_equal(apply(&s, CONFIG("one", 1, "PutBucketPolicy", 1, "{\"Statement\":{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"*\",\"Resource\":\"*\","
+                     "\"Condition\":{\"StringEquals\":{\"s3:ExistingObjectTag/a\":\"b\"}}}}")), ERR_OK);
+    static const char *const buckets[] = {"", "one", "two", "none"};
+    static const struct policy_who callers[] = {
+        {SLICE_LIT(ACCOUNT1), SLICE_LIT("root"), SLICE_LIT(KEY1), SLICE_LIT(OWNER)},
+        {SLICE_LIT(ACCOUNT1), SLICE_LIT("ann"), SLICE_LIT(KEY_U1), SLICE_LIT(STRANGER)},
+        {SLICE_LIT(ACCOUNT2), SLICE_LIT("root"), SLICE_LIT(KEY2), SLICE_LIT(OWNER)},
+    };
+    unsigned waited = 0;
+    for (unsigned i = 0; i < POLICY_ACT__COUNT * (unsigned)POLICY_AUTH__COUNT * ARRAY_LEN(buckets) * ARRAY_LEN(callers) * 4; i++) {
+        unsigned n = i;
+        struct policy_request r = {.act = (enum policy_act)(n % POLICY_ACT__COUNT)};
+        n /= POLICY_ACT__COUNT;
+        r.auth = (enum policy_auth)(n % POLICY_AUTH__COUNT);
+        n /= POLICY_AUTH__COUNT;
+        r.bucket = slice_str(buckets[n % ARRAY_LEN(buckets)]);
+        n /= (unsigned)ARRAY_LEN(buckets);
+        r.who = callers[n % ARRAY_LEN(callers)];
+        n /= (unsigned)ARRAY_LEN(callers);
+        if (n & 1) r.key = SLICE_LIT("k");
+        if (n & 2) r.version_id = SLICE_LIT("v");
+        struct policy_decision before = policy_decide(&s, &r);
+        if (before.needs_object) assert_true(policy_wants_ctx(&s, &r));
+        r.object_known = true;
+        struct policy_decision after = policy_decide(&s, &r);
+        assert_false(after.needs_object);
+        assert_true(after.reason == before.reason || before.needs_object);
+        assert_true(after.allow == (after.reason == POLICY_ALLOWED));
+        waited += before.needs_object;
+    }
+    assert_true(waited > 0);
+    policy_done(&s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(documents_are_set_replaced_and_ended),
@@ -507,6 +552,7 @@ int main(void) {
         cmocka_unit_test(cfg_and_iam_leaves_are_checked_like_any_request),
         cmocka_unit_test(acts_of_documents),
         cmocka_unit_test(corners_of_the_decision),
+        cmocka_unit_test(what_waits_for_the_object_wanted_a_ctx),
     };
     return cmocka_run_group_tests_name("policy_change", tests, set_up, tear_down);
 }

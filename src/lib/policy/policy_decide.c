@@ -305,7 +305,10 @@ bool policy_wants_ctx(const struct policy_state *s, const struct policy_request 
     memset(e.ctx, 0, sizeof e.ctx);
     if (!s->founded || r->act == POLICY_ACT_NONE || (unsigned)r->act >= POLICY_ACT__COUNT || caller(&e) != POLICY_ALLOWED) return false;
     const struct policy_act_row *row = policy_act_row(r->act);
-    if (row->level != POLICY_LEVEL_SERVICE) e.bucket = policy_bucket(s, r->bucket);
+    if (row->level != POLICY_LEVEL_SERVICE) {
+        e.bucket = policy_bucket(s, r->bucket);
+        if (e.bucket == NULL && r->act != POLICY_ACT_CreateBucket) return false;
+    }
     if (e.bucket != NULL) e.own = e.proven && slice_is(r->who.account, e.bucket->account);
     if (needs_no_policy(&e)) return false;
     unsigned asks[POLICY_ASKS_MAX], n = policy_asks(&e, asks);
