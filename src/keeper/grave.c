@@ -29,6 +29,7 @@ enum err grave_bury(struct apply *a, struct slice value, uint64_t leaf) {
     buf_put_u64(b, due_ms);
     buf_put_slice(b, value);
     ASSERT(buf_ok(b));
+    if (BREAK("grave-skipped")) return ERR_OK;
     store_batch_put(c->batch, STORE_ROWS, row_slice(&grave), buf_slice(b));
     store_batch_put(c->batch, STORE_ROWS, row_slice(&due), (struct slice){0});
     return ERR_OK;
