@@ -14,7 +14,8 @@
  * Caveats first
  *   A blob id and its key seal one sequence of bytes, ever: sealing other bytes under both repeats nonces. The gate
  *     gives each ticket a fresh blob id and key, and a ticket is spent by its first stage.
- *   A sealer must be told the size before the first byte, because the last frame has another nonce. S3 always says it.
+ *   A sealer must be told the size before the first byte, because the last frame has another nonce. S3 says it, but for the file in a
+ *     form: its bound is told first and its size before the last frame (frame_sealer_settle).
  *   An opener gives out no plaintext of a frame before that frame's tag has been checked.
  *   The size an opener is given comes from sealed facts. With a wrong size the last frame fails: a blob cut at a frame
  *     border, or one that goes on, is ERR_CORRUPT.
