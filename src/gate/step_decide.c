@@ -146,6 +146,9 @@ static const struct decided *decide(struct gate_request *r, const struct verifie
     ASSERT(!p.needs_object || !r->object_known);
     *d = (struct decided){.magic = DECIDED_MAGIC, .allow = p.allow && !p.needs_object, .needs_object = p.needs_object,
                           .hides = p.obligations & POLICY_HIDE_ABSENCE, .engine = p.engine, .ctl = p.ctl, .reason = p.reason, .verified = v};
+    if (p.reason == POLICY_NO_BUCKET && BREAK("foreign-bucket-told"))
+        for (size_t i = 0; i < r->gate->tenant_count; i++)
+            if (tenants_bucket(r->gate->tenant_list[i], q.bucket)) d->reason = POLICY_OTHER_ACCOUNT;
     if (q.auth == POLICY_AUTH_ANON && BREAK("anon-lists")) {
         d->allow = true;
         d->needs_object = false;
