@@ -142,8 +142,14 @@ static void tagging_body(struct gate_request *r, struct slice data, bool last)
     enum s3_error code = object_body_feed(r, &t->body, data, last);
     if (code == S3E_NONE && !last) return;
     if (code == S3E_NONE) code = s3_xml_tagging_end(t->body.xml, S3_TAGS_MAX, &t->query, &t->count, &r->fault);
-    if (code != S3E_NONE) tagging_refuse(r, code);
-    else object_hold_find(r, object_mode(r), tagging_found);
+    if (code != S3E_NONE) {
+        tagging_refuse(r, code);
+        return;
+    }
+    /* Policies may ask about the tags that the request gives: only now they are known. */
+    r->tagging = t->query.p ? buf_slice(&t->query) : SLICE_LIT("");
+    if (step_decide_and_bind(r)) object_hold_find(r, object_mode(r), tagging_found);
+    else step_refuse(r);
 }
 
 void op_tagging_begin(struct gate_request *r)

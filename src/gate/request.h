@@ -126,6 +126,7 @@ struct gate_request {
     struct buf ctx;                                /* record_ctx pairs, when policies may ask */
     bool has_ctx;                                  /* the decision was made with it: it stands in the leaf */
     bool object_known;                             /* ctx holds what the object is */
+    struct slice tagging;                          /* the tags of a tagging document, once it was read; p NULL before */
     struct slice sub_value;                        /* IAM: value of `sub`, in scratch memory of op_iam.c */
     struct slice doc_value;                        /* CreateBucket: value of `doc` in the bkt leaf (record.md section 2); p NULL: none */
     struct s3_fault fault;                         /* what is answered when it is not S3E_NONE */

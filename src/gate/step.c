@@ -132,8 +132,13 @@ static void step_go(struct gate_request *r)
         return;
     }
     if (!step_decide_and_bind(r)) {
-        step_refuse(r);
-        return;
+        /* What is denied without the tags of a document that is still to come may be allowed with them: op_tagging.c decides again. */
+        bool early = r->op == S3_OP_PutObjectTagging && r->has_ctx && r->fault.code == S3E_AccessDenied && !decided_needs_object(r->decided);
+        if (!early) {
+            step_refuse(r);
+            return;
+        }
+        r->fault = (struct s3_fault){0};
     }
     step_operation(r);
 }

@@ -11,6 +11,7 @@
 #define DECIDED_MAGIC 0x44454349u
 #define CTX_TAGS "=tags"
 #define CTX_OWNER "=owner"
+#define CTX_ABSENT "=absent"
 #define CTX_SOURCE_TAGS "=source-tags"
 #define CTX_SOURCE_OWNER "=source-owner"
 
@@ -29,26 +30,22 @@ static_assert(sizeof(struct decided) <= sizeof(struct step_box), "a value fits i
 /* What FIND said of the object; p NULL: it has none. */
 struct about_object {
     struct slice tags, owner;
+    bool absent;                                   /* there is no such version, or a delete marker */
 };
 
 static void ctx_put(struct buf *out, const char *name, struct slice value)
 {
-    if (value.n) record_ctx_put(out, slice_str(name), value);
+    if (value.p) record_ctx_put(out, slice_str(name), value);    /* an empty value is one */
 }
 
 static void ctx_put_known(struct gate_request *r, const struct verified *v, const char *name, const struct about_object *o, struct buf *out)
 {
-    const struct s3_op_row *row = s3_op_row(r->op);
-    bool part = r->op == S3_OP_UploadPart || r->op == S3_OP_UploadPartCopy;
-    bool makes = r->op == S3_OP_PutObject || r->op == S3_OP_PostObject || r->op == S3_OP_CopyObject || r->op == S3_OP_CreateMultipartUpload ||
-                 r->op == S3_OP_CompleteMultipartUpload;
     if (strcmp(name, "=age") == 0 && verified_signed_ms(v)) {
         AUTO(buf) struct buf text = BUF_INIT(TIME_TEXT_MAX);
         buf_put_dec(&text, r->now_ms > verified_signed_ms(v) ? r->now_ms - verified_signed_ms(v) : 0);
         ctx_put(out, name, buf_slice(&text));
     }
-    if (strcmp(name, "=object-creation") == 0 && row && row->kind == S3_KIND_WRITE && (makes || part))
-        ctx_put(out, name, makes ? SLICE_LIT("true") : SLICE_LIT("false"));
+    if (strcmp(name, CTX_ABSENT) == 0 && o->absent) ctx_put(out, name, SLICE_LIT("true"));
     if (strcmp(name, CTX_OWNER) == 0) ctx_put(out, name, o->owner);
     if (strcmp(name, CTX_TAGS) == 0) ctx_put(out, name, o->tags);
 }
@@ -66,9 +63,11 @@ static void ctx_build(struct gate_request *r, const struct verified *v, const st
         const char *name = names[i];
         if (name[0] == '?') {
             const struct s3_param *p = request_param(r, name + 1);
-            if (p) ctx_put(out, name, p->value);
+            if (p) ctx_put(out, name, p->value.p ? p->value : SLICE_LIT(""));
         } else if (name[0] == '=') {
             ctx_put_known(r, v, name, o, out);
+        } else if (r->tagging.p && strcmp(name, "x-amz-tagging") == 0) {
+            ctx_put(out, name, r->tagging);
         } else {
             ctx_put(out, name, request_header(r, name));
         }
@@ -116,7 +115,8 @@ static void ctx_renew(struct gate_request *r, const struct verified *v, const st
 {
     AUTO(buf) struct buf before = BUF_INIT(POLICY_CTX_BYTES_MAX);
     buf_put_slice(&before, buf_slice(&r->ctx));
-    const struct about_object kept = {.tags = ctx_value(buf_slice(&before), CTX_TAGS), .owner = ctx_value(buf_slice(&before), CTX_OWNER)};
+    const struct about_object kept = {.tags = ctx_value(buf_slice(&before), CTX_TAGS), .owner = ctx_value(buf_slice(&before), CTX_OWNER),
+                                      .absent = ctx_value(buf_slice(&before), CTX_ABSENT).n > 0};
     struct slice source_tags = ctx_value(buf_slice(&before), CTX_SOURCE_TAGS), source_owner = ctx_value(buf_slice(&before), CTX_SOURCE_OWNER);
     buf_reset(&r->ctx);
     bool wants = policy_wants_ctx(verified_tenant(v)->state, q);
@@ -163,7 +163,7 @@ bool step_object_allowed(struct gate_request *r, struct slice tags, struct slice
     ASSERT(r->fault.code == S3E_NONE);
     if (!decided_needs_object(r->decided) && !r->object_known) return true;
     r->object_known = true;
-    const struct about_object o = {.tags = tags, .owner = owner};
+    const struct about_object o = {.tags = tags, .owner = owner, .absent = !owner.p};
     r->decided = decide(r, r->verified, &o);
     if (!decided_allow(r->decided) && r->fault.code == S3E_NONE) s3_fault_set(&r->fault, decided_code(r->decided), NULL);
     return r->fault.code == S3E_NONE;
