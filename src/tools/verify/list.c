@@ -46,7 +46,8 @@ static bool page_prefix(struct page *p, struct slice name)
     const uint8_t *at = memmem(name.p + q->prefix.n, name.n - q->prefix.n, q->delimiter.p, q->delimiter.n);
     if (!at) return false;
     struct slice shown = slice_of(name.p, (size_t)(at - name.p) + q->delimiter.n);
-    if (slice_cmp(shown, q->after) <= 0 || slice_starts(q->after, shown) || slice_eq(shown, p->last)) return true;
+    /* A page that went on behind a whole group names the group; one that went on inside of it tells the group again. */
+    if (slice_eq(shown, q->after) || slice_eq(shown, p->last)) return true;
     p->last = shown;
     page_row(p, ROW_PREFIX, shown, 0);
     return true;
@@ -72,8 +73,8 @@ static void key_rows(struct page *p, struct verify_fold *f, struct verify_key *k
     const struct verify_alive *s = verify_fold_stack(f, k, below, &n);
     int order = slice_cmp(name, p->q->after);
     if (p->q->kind == LIST_KEYS && (n == 0 || verify_fold_is_marker(f, &s[n - 1]))) return;
-    if (n == 0 || page_prefix(p, name)) return;
-    if (order < 0 || (order == 0 && (p->q->kind == LIST_KEYS || p->q->after_index == 0))) return;
+    if (n == 0 || order < 0 || (order == 0 && (p->q->kind == LIST_KEYS || p->q->after_index == 0))) return;
+    if (page_prefix(p, name)) return;
     for (size_t i = n; i > 0 && !p->beyond; i--) {
         uint64_t index = f->writes[s[i - 1].write].index;
         if (order == 0 && index >= p->q->after_index) continue;
@@ -97,9 +98,9 @@ static void upload_rows(struct page *p, struct verify_bucket *b, uint64_t below)
     for (size_t i = 0; i < b->upload_count && !p->beyond; i++) {
         const struct verify_upload *u = b->uploads[i];
         struct slice key = slice_of(u->key, u->key_n);
-        if (!verify_upload_open_at(u, below) || !slice_starts(key, p->q->prefix) || page_prefix(p, key)) continue;
         int order = slice_cmp(key, p->q->after);
-        if (order < 0 || (order == 0 && (!inside || memcmp(u->id, p->q->id, ID_BYTES) <= 0))) continue;
+        if (!verify_upload_open_at(u, below) || !slice_starts(key, p->q->prefix)) continue;
+        if (order < 0 || (order == 0 && (!inside || memcmp(u->id, p->q->id, ID_BYTES) <= 0)) || page_prefix(p, key)) continue;
         page_row(p, ROW_UPLOAD, key, u->begin);
     }
 }

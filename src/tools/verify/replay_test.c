@@ -82,7 +82,7 @@ static void pages_of_a_listing_hold_together(void **state)
     for (size_t i = 0; i < ARRAY_LEN(names); i++) put(&t, names[i], RECORD_VER_NONE, 1);
     list(&t, "", "/", "", 5, (struct row[]){{0, "a", 0}, {1, "b/", 0}}, 2, "b/");
     list(&t, "", "/", "b/", 5, (struct row[]){{0, "b0", 3}, {0, "c", 4}}, 2, "");
-    list(&t, "", "/", "b/1", 5, (struct row[]){{0, "b0", 3}, {0, "c", 4}}, 2, "");   /* behind a name inside the group */
+    list(&t, "", "/", "b/1", 5, (struct row[]){{1, "b/", 0}, {0, "b0", 3}, {0, "c", 4}}, 3, "");   /* behind a name inside the group */
     list(&t, "b", "/", "", 5, (struct row[]){{1, "b/", 0}, {0, "b0", 3}}, 2, "");
     list(&t, "b/", "/", "b/1", 5, (struct row[]){{0, "b/2", 2}}, 1, "");
     list(&t, "", "", "b/1", 5, (struct row[]){{0, "b/2", 2}}, 1, "b/2");
