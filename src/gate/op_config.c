@@ -23,7 +23,7 @@ static const struct config table[] = {
     {S3_OP_DeleteBucketOwnershipControls, S3_XML__COUNT, false, false, 204},
     {S3_OP_PutPublicAccessBlock, S3_XML_BLOCK, true, true, 200},
     {S3_OP_DeletePublicAccessBlock, S3_XML__COUNT, false, false, 204},
-    {S3_OP_PutBucketTagging, S3_XML_TAGGING, true, false, 204},
+    {S3_OP_PutBucketTagging, S3_XML_TAGGING, true, false, 200},
     {S3_OP_DeleteBucketTagging, S3_XML__COUNT, false, false, 204},
     {S3_OP_PutBucketCors, S3_XML_CORS, true, false, 200},
     {S3_OP_DeleteBucketCors, S3_XML__COUNT, false, false, 204},

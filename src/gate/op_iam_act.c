@@ -374,12 +374,31 @@ static void delete_user_policy(struct gate_request *r, struct iam *i)
     if (iam_record(r, i, false, slice_of(NULL, 0))) done(r, i);
 }
 
+/* Groups, managed policies, roles, identity providers: there are none here, and clients that clean up ask. */
+static void list_none(struct gate_request *r, struct iam *i)
+{
+    static const struct { enum policy_act act; const char *tag; } tags[] = {
+        {POLICY_ACT_ListGroups, "Groups"}, {POLICY_ACT_ListGroupsForUser, "Groups"}, {POLICY_ACT_ListAttachedUserPolicies, "AttachedPolicies"},
+        {POLICY_ACT_ListRoles, "Roles"}, {POLICY_ACT_ListOpenIDConnectProviders, "OpenIDConnectProviderList"}};
+    const char *tag = NULL;
+    for (size_t n = 0; n < ARRAY_LEN(tags); n++)
+        if (tags[n].act == i->act->act) tag = tags[n].tag;
+    ASSERT(tag);
+    iam_open(i);
+    s3_iam_tag(&i->body, tag, true);
+    s3_iam_tag(&i->body, tag, false);
+    s3_iam_element(&i->body, "IsTruncated", SLICE_LIT("false"));
+    iam_close(r, i);
+    iam_answer(r, i);
+}
+
 #define ROW(name, on_user, run) {#name, POLICY_ACT_##name, on_user, run}
 const struct iam_act iam_acts[] = {
     ROW(GetCallerIdentity, false, get_caller_identity), ROW(CreateUser, false, create_user), ROW(GetUser, true, get_user),
     ROW(ListUsers, false, list_users), ROW(DeleteUser, true, delete_user), ROW(CreateAccessKey, true, create_access_key),
     ROW(ListAccessKeys, true, list_access_keys), ROW(UpdateAccessKey, true, update_access_key), ROW(DeleteAccessKey, true, delete_access_key),
     ROW(PutUserPolicy, true, put_user_policy), ROW(GetUserPolicy, true, get_user_policy), ROW(ListUserPolicies, true, list_user_policies),
-    ROW(DeleteUserPolicy, true, delete_user_policy),
+    ROW(DeleteUserPolicy, true, delete_user_policy), ROW(ListGroups, false, list_none), ROW(ListGroupsForUser, true, list_none),
+    ROW(ListAttachedUserPolicies, true, list_none), ROW(ListRoles, false, list_none), ROW(ListOpenIDConnectProviders, false, list_none),
 };
 const size_t iam_act_count = ARRAY_LEN(iam_acts);

@@ -175,6 +175,9 @@ static void lists_come_in_pages(void **state)
         snprintf(form, sizeof form, "Action=ListUsers&MaxItems=2&PathPrefix=%%2Fx&Marker=%.*s", (int)element(m, "Marker").n, element(m, "Marker").p);
     }
     assert_string_equal(seen, "abde");
+    says(iam(r, "Action=ListGroups"), 200, "<Groups></Groups>");
+    says(iam(r, "Action=ListAttachedUserPolicies&UserName=ua"), 200, "<AttachedPolicies></AttachedPolicies>");
+    says(iam(r, "Action=ListAttachedUserPolicies&UserName=none"), 404, "<Code>NoSuchEntity</Code>");
     says(iam(r, "Action=ListUsers&MaxItems=0"), 400, "<Code>ValidationError</Code>");
     says(iam(r, "Action=ListUsers&MaxItems=1001"), 400, "<Code>ValidationError</Code>");
     rig_free(r);
@@ -197,7 +200,7 @@ static void what_is_no_call_is_refused_with_a_leaf(void **state)
     (void)state;
     struct rig *r = rig_new();
     uint64_t leaves = log_size(r->t->access);
-    says(iam(r, "Action=ListGroups"), 400, "<Code>InvalidAction</Code>");
+    says(iam(r, "Action=CreateRole"), 400, "<Code>InvalidAction</Code>");
     says(iam(r, "UserName=ada"), 400, "<Code>InvalidAction</Code>");
     says(iam(r, "Action=PutUserPolicy&UserName=ada&PolicyName=p&PolicyDocument=%7B"), 404, "<Code>NoSuchEntity</Code>");
     says(iam(r, "Action=CreateUser&UserName=ada"), 200, "<UserName>ada</UserName>");
