@@ -131,9 +131,11 @@ static void read_present(struct gate_request *r, const struct wire_found *m)
     buf_put_slice(&q->locations, m->locations);
     buf_reset(&q->parts);
     buf_put_slice(&q->parts, m->parts);
-    if (!step_object_allowed(r, entry_meta_header(buf_slice(&r->body_bytes), "x-amz-tagging"), slice_str(q->entry.facts.account)))
+    bool marker = q->entry.flags & ENTRY_MARKER;   /* to policies a marker is nothing */
+    struct slice tags = entry_meta_header(buf_slice(&r->body_bytes), "x-amz-tagging");
+    if (!step_object_allowed(r, tags, marker ? slice_of(NULL, 0) : slice_str(q->entry.facts.account)))
         read_refuse(r, r->fault.code);
-    else if (q->entry.flags & ENTRY_MARKER) read_marker(r);
+    else if (marker) read_marker(r);
     else q->got(r);
 }
 

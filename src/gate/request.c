@@ -187,7 +187,7 @@ void request_end(struct gate_request *r)
     r->vid_null = false;
     r->vid_index = r->vid_order = 0;
     r->has_ctx = r->object_known = false;
-    r->sub_value = r->doc_value = slice_of(NULL, 0);
+    r->sub_value = r->doc_value = r->tagging = slice_of(NULL, 0);
     r->fault.code = S3E_NONE;
     r->fault.message = NULL;
     r->fault.extra_count = 0;

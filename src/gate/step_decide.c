@@ -115,8 +115,9 @@ static void ctx_renew(struct gate_request *r, const struct verified *v, const st
 {
     AUTO(buf) struct buf before = BUF_INIT(POLICY_CTX_BYTES_MAX);
     buf_put_slice(&before, buf_slice(&r->ctx));
-    const struct about_object kept = {.tags = ctx_value(buf_slice(&before), CTX_TAGS), .owner = ctx_value(buf_slice(&before), CTX_OWNER),
-                                      .absent = ctx_value(buf_slice(&before), CTX_ABSENT).n > 0};
+    struct about_object kept = {0};                /* what an earlier FIND said counts only while it is the one that stands */
+    if (r->object_known) kept = (struct about_object){.tags = ctx_value(buf_slice(&before), CTX_TAGS), .owner = ctx_value(buf_slice(&before), CTX_OWNER),
+                                                      .absent = ctx_value(buf_slice(&before), CTX_ABSENT).n > 0};
     struct slice source_tags = ctx_value(buf_slice(&before), CTX_SOURCE_TAGS), source_owner = ctx_value(buf_slice(&before), CTX_SOURCE_OWNER);
     buf_reset(&r->ctx);
     bool wants = policy_wants_ctx(verified_tenant(v)->state, q);
