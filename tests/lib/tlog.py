@@ -12,7 +12,8 @@ import urllib.error
 import urllib.request
 
 # Field numbers of openings: OPENS in record.def.
-OPENED = {1: "obj", 2: "who", 3: "peer", 4: "ver", 5: "new", 6: "qry", 7: "res", 8: "copy", 9: "items", 10: "name", 11: "keyc", 12: "rdr", 13: "stmt"}
+OPENED = {1: "obj", 2: "who", 3: "peer", 4: "ver", 5: "new", 6: "qry", 7: "res", 8: "copy", 9: "items", 10: "name", 11: "keyc", 12: "rdr", 13: "stmt",
+          14: "vid", 15: "up", 16: "ctx", 17: "doc", 18: "sub"}
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
