@@ -15,7 +15,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lib.case import PYTHON, Skip, limit, node_at_least, program
+from lib.case import PYTHON, Skip, limit, node_at_least, program, rows
 from lib.tools import BOTO3, node_with, python_with
 from test_sdks import HERE, environment
 from test_tools import recorded, restic_journey, run, same, tree
@@ -62,30 +62,35 @@ def core(case, python, tls, bucket):
 
 
 @limit(300)
+@rows("P12.01")
 def test_core_with_debian_boto3_over_http(case):
     """Parts, copies, versions, tags, documents, presigned URLs and forms with Debian's boto3."""
     core(case, PYTHON, False, "core-old-http")
 
 
 @limit(300)
+@rows("P12.01")
 def test_core_with_debian_boto3_over_https(case):
     """The same over https."""
     core(case, PYTHON, True, "core-old-https")
 
 
 @limit(300)
+@rows("P12.01")
 def test_core_with_current_boto3_over_http(case):
     """The current boto3: checksums on parts by default."""
     core(case, python_with(BOTO3), False, "core-new-http")
 
 
 @limit(300)
+@rows("P12.01")
 def test_core_with_current_boto3_over_https(case):
     """The current boto3 over https: parts in chunks with trailers."""
     core(case, python_with(BOTO3), True, "core-new-https")
 
 
 @limit(300)
+@rows("P12.01")
 def test_minio_js_over_http_and_https(case):
     """minio-js: parts, streams, copies, tags, presigned URLs."""
     node = node_at_least(18)
@@ -123,6 +128,7 @@ def aws_journey(case, s, aws, tls, bucket, mib):
 
 
 @limit(400)
+@rows("P12.01")
 def test_aws_cli_in_parts_and_syncs(case):
     """Debian's aws cli: cp in parts, copy, sync both ways, sync --delete, rb --force, sts; http and https."""
     s = case.store()
@@ -131,6 +137,7 @@ def test_aws_cli_in_parts_and_syncs(case):
 
 
 @limit(400)
+@rows("P12.01")
 def test_current_aws_cli_v1(case):
     """A current aws cli v1 from PyPI: the same, with its default checksums."""
     s, python = case.store(), python_with(AWSCLI1)
@@ -139,6 +146,7 @@ def test_current_aws_cli_v1(case):
 
 
 @limit(400)
+@rows("P12.01")
 def test_rclone_in_parts_and_both_ways(case):
     """rclone: upload in parts (it checks the ETag of parts itself), server-side copy, sync both ways, versions."""
     s, top = case.store(), tree(case)
@@ -166,6 +174,7 @@ def test_rclone_in_parts_and_both_ways(case):
 
 
 @limit(300)
+@rows("P12.01")
 def test_s3cmd_in_parts(case):
     """s3cmd: put in parts of 5 MiB, get, cp, mv, tags of nothing, sync."""
     s, up = case.store(), big_file(case, 12)
@@ -189,6 +198,7 @@ def test_s3cmd_in_parts(case):
 
 
 @limit(300)
+@rows("P12.01")
 def test_restic_with_packs_in_parts(case):
     """restic with packs of 32 MiB: they go up in parts; backup, check --read-data, restore, prune."""
     s, top = case.store(), tree(case)
@@ -198,6 +208,7 @@ def test_restic_with_packs_in_parts(case):
 
 
 @limit(300)
+@rows("P12.01")
 def test_duplicity_backs_up_and_restores(case):
     """duplicity by its boto3 back end: full, incremental, verify, restore."""
     s, top = case.store(), tree(case)
@@ -216,6 +227,7 @@ def test_duplicity_backs_up_and_restores(case):
 
 
 @limit(300)
+@rows("P12.01")
 def test_s3fs_mounts(case):
     """s3fs: mount, write, read, rename (copies), append in parts, list, remove."""
     s3fs, fusermount = program("s3fs"), program("fusermount3")
@@ -260,6 +272,7 @@ def wait_mounted(at):
 
 
 @limit(300)
+@rows("P12.01")
 def test_a_browser_uploads_by_presigned_url_and_form(case):
     """Headless Chromium on a page of another origin: presigned PUT (preflight), form, GET; an origin that no rule allows is refused."""
     chromium, s = program("chromium"), case.store()
@@ -306,6 +319,7 @@ print("ok")
 
 
 @limit(300)
+@rows("P12.01")
 def test_parquet_by_ranges_with_pyarrow(case):
     """pyarrow: a table written in parts, read by columns and row groups (ranged reads), a dataset, removed."""
     s, python = case.store(), python_with(PYARROW)
