@@ -25,6 +25,9 @@ static void write_slots(struct gate_write *w, void (*each)(struct recent *r, uin
 static void write_send(struct gate_write *w)
 {
     ASSERT(w->durable || BREAK("apply-before-durable"));
+    struct gate_flow *f = w->tenant->flow;
+    f->backlog |= keeper_full(w->gate);
+    if (f->backlog) return;                        /* rule 1: flow_drain() sends them, in their order */
     w->sent = keeper_ready(w->gate);
     keeper_apply(w->gate, log_id(w->tenant->access), w->index, buf_slice(&w->command));
 }
@@ -81,6 +84,24 @@ uint64_t flow_oldest(const struct gate_tenant *t)
         if (!w->void_appended && !w->finished) return w->index;
     }
     return UINT64_MAX;
+}
+
+static void flow_drain_tenant(struct gate_tenant *t)
+{
+    struct gate_flow *f = t->flow;
+    f->backlog = false;
+    for (struct list *at = f->unsettled.next; at != &f->unsettled && !f->backlog; at = at->next) {
+        struct gate_write *w = container_of(at, struct gate_write, node);
+        if (w->durable && !w->sent && !w->finished && !w->refused) write_send(w);
+    }
+}
+
+void flow_drain(struct gate *g)
+{
+    for (size_t i = 0; keeper_ready(g) && i < g->tenant_count; i++) {
+        struct gate_tenant *t = g->tenant_list[i];
+        if (t->flow && t->flow->backlog && !t->flow->mismatch) flow_drain_tenant(t);
+    }
 }
 
 /* Something of the tenant's was settled: its holds and readers may go on. */
@@ -298,6 +319,7 @@ void flow_ready(struct gate *g, const struct wire_ready *m)
         struct gate_tenant *t = g->tenant_list[i];
         if (!t->flow) continue;
         flow_check(g, t, t->flow->watermark);
+        t->flow->backlog = false;
         struct list *at = t->flow->unsettled.next;
         for (; !t->flow->mismatch && at != &t->flow->unsettled; at = at->next) {
             struct gate_write *w = container_of(at, struct gate_write, node);
@@ -325,6 +347,7 @@ bool flow_all_resent(const struct gate *g)
 
 void flow_tick(struct gate *g)
 {
+    flow_drain(g);
     for (size_t i = 0; i < g->tenant_count; i++) {
         struct gate_tenant *t = g->tenant_list[i];
         struct gate_flow *f = t->flow;

@@ -42,6 +42,7 @@ struct gate_flow {
     size_t recovering;                             /* recovered writes not yet finished */
     bool checked;                                  /* rule 7's check was made */
     uint64_t watermark;                            /* the keeper's, at its last READY */
+    bool backlog;                                  /* a durable write was not sent because the keeper does not keep up: later ones wait behind it */
     bool refusals;                                 /* refusal rows may lie at the keeper: tell it the mark */
     bool mismatch;                                 /* rule 7: keeper and log disagree; not served until a keeper agrees */
     uint32_t in_flight;                            /* requests */
@@ -66,6 +67,7 @@ MUST_USE enum err flow_settled(struct gate *g, const struct wire_settled *m);
 void flow_ready(struct gate *g, const struct wire_ready *m);
 /* All that was unsettled at READY is settled: SETTLEDALL may be sent. */
 bool flow_all_resent(const struct gate *g);
+void flow_drain(struct gate *g);                   /* the keeper reads again: what waited is sent, in leaf order */
 void flow_tick(struct gate *g);                    /* every GATE_SWEEP_MS: marks for the keeper, voids that could not be appended */
 
 #endif

@@ -3,6 +3,8 @@
  * Role: tests of step.c, flow.c, keeper_link.c, conn.c and the operations. Trusts: gate_rig.c.
  * Law: 1, 2, 3, 4, 5. Spec: docs/spec/order.md
  */
+#include <stdio.h>
+
 #include "gate/gate_rig.h"
 
 static void get(struct rig *r, uint64_t id, const char *path) { rig_ask(r, id, (struct rig_ask){.method = "GET", .path = path}); }
@@ -231,6 +233,52 @@ static void lost_answers_are_asked_for_again_in_leaf_order(void **state)
     assert_status(r, 1, 200, "");
     assert_status(r, 2, 200, "");
     rig_wait_event(r, "settledall", 2);            /* rule 11: after the last re-send */
+    rig_free(r);
+}
+
+/* A write of the gate's own with a command of some 170 KB. */
+static void big_write(struct rig *r, unsigned n)
+{
+    AUTO(buf) struct buf leaf = BUF_INIT(LEAF_BYTES_MAX);
+    struct record_writer w;
+    record_begin(&w, RECORD_K_VOID, &leaf, NULL);  /* any leaf of this log will do */
+    record_put_int(&w, RECORD_F_REF, n);
+    record_put_int(&w, RECORD_F_T, clock_wall_ms());
+    record_put_text(&w, RECORD_F_WHY, SLICE_LIT("test"));
+    assert_int_equal(record_end(&w), ERR_OK);
+    struct gate_write *write = flow_write_new(r->g, r->t);
+    command_begin(&write->command, COMMAND_PURGE, n);
+    command_purge(&write->command, 0, GATE_PURGE_BUCKETS_MAX);
+    for (unsigned i = 0; i < GATE_PURGE_BUCKETS_MAX; i++) command_purge_bucket(&write->command, r->t->id, false);
+    struct log_append a = {.leaf = buf_slice(&leaf), .command = buf_slice(&write->command), .void_ref = UINT64_MAX};
+    flow_write_appended(write, logbook_append(r->g->logbook, r->t->access, &a, &write->wait));
+}
+
+/* rule 1: and what waits for it does not make it a peer to be dropped, now or when all is sent anew. */
+static void a_keeper_that_reads_slowly_gets_every_command_in_order_and_is_not_dropped(void **state)
+{
+    (void)state;
+    enum { BIG = 120 };                            /* 20 MB: more than a connection holds */
+    struct rig *r = rig_new();
+    wire_conn_pause(r->keeper, true);
+    for (unsigned i = 0; i < BIG; i++) big_write(r, i);
+    uint64_t until = clock_mono_ms() + 5000;
+    while (log_durable(r->t->access) < BIG && clock_mono_ms() < until) loop_turn(r->g->loop, 2);
+    rig_turns(r, 50);
+    assert_true(r->t->flow->backlog);
+    assert_int_equal(rig_saw(r, "apply 119", 0), -1);
+    rig_drop_keeper(r);                            /* all of them are sent anew to the next connection */
+    until = clock_mono_ms() + 10000;
+    while (r->t->flow->mark < BIG && clock_mono_ms() < until) loop_turn(r->g->loop, 2);
+    assert_int_equal(r->t->flow->mark, BIG);
+    size_t connected = 0, last = 0;
+    for (size_t i = 0; i < r->event_count; i++) {
+        unsigned index;
+        connected += strcmp(r->events[i], "connected") == 0;
+        if (sscanf(r->events[i], "apply %u", &index) == 1) assert_int_equal(index, last++);
+    }
+    assert_int_equal(last, BIG);
+    assert_int_equal(connected, 2);
     rig_free(r);
 }
 
@@ -521,6 +569,7 @@ int main(void)
         cmocka_unit_test(a_ticket_is_committed_once),
         cmocka_unit_test(a_refused_write_is_voided_before_anyone_reads_its_key),
         cmocka_unit_test(lost_answers_are_asked_for_again_in_leaf_order),
+        cmocka_unit_test(a_keeper_that_reads_slowly_gets_every_command_in_order_and_is_not_dropped),
         cmocka_unit_test(a_find_lost_with_the_keeper_is_asked_again),
         cmocka_unit_test(the_second_writer_waits_for_the_first),
         cmocka_unit_test(who_waits_for_a_hold_too_long_is_told_before_any_leaf),

@@ -33,6 +33,12 @@ struct gate_keeper {
 
 bool keeper_ready(const struct gate *g) { return g->keeper->state == KEEPER_READY; }
 
+bool keeper_full(const struct gate *g)
+{
+    const struct gate_keeper *k = g->keeper;
+    return k->state == KEEPER_READY && wire_conn_out(k->conn)->n > GATE_APPLY_QUEUED_BYTES;
+}
+
 /* asks ------------------------------------------------------------------------------------------------------------- */
 
 static bool asks_grow(struct gate_keeper *k)
@@ -236,7 +242,13 @@ static void keeper_closed(struct wire_conn *c, enum err why)
     loop_timer_set(k->gate->loop, &k->retry, k->retry_ms);
 }
 
-static const struct wire_handler keeper_handler = {.frame = keeper_frame, .closed = keeper_closed};
+static void keeper_drained(struct wire_conn *c)
+{
+    const struct gate_keeper *k = wire_conn_ctx(c);
+    if (k->conn == c) flow_drain(k->gate);
+}
+
+static const struct wire_handler keeper_handler = {.frame = keeper_frame, .closed = keeper_closed, .drained = keeper_drained};
 
 static void keeper_connect(struct loop_timer *t)
 {

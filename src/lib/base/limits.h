@@ -181,6 +181,7 @@
 /* signed chunks on the wire */
 #define WIRE_CHUNK_ROW_BYTES 64                  /* SHA-256 of the data, signature */
 #define WIRE_CHUNK_ROWS_MAX 256                  /* of one CHUNKS: the gate computes as many HMACs in one turn */
+#define WIRE_USAGE_ROW_BYTES 32                  /* of a usages list */
 
 /* the gate's pipeline */
 #define GATE_FRONTS_MAX 64                       /* connections of workers */
@@ -196,6 +197,7 @@
 #define GATE_SWEEP_MS 100                        /* looking for what waited too long for the keeper */
 #define GATE_GRAVE_MARKS_MAX 128                 /* remembered due times of a tenant's grave */
 #define GATE_PURGE_BUCKETS_MAX 10000
+#define GATE_APPLY_QUEUED_BYTES (2 * 1024 * 1024) /* on their way to the keeper; APPLYs past it wait with their writes */
 #define KEEPER_RETRY_MS 20
 #define KEEPER_RETRY_SLOW_MS 1000                /* when the keeper said no for a reason that does not pass */
 #define KEEPER_ASKS_MAX (32 * 1024)              /* FIND and SCAN outstanding */
