@@ -53,7 +53,7 @@ fuzz: deps-test
 	@sh dev/fuzz.sh $(FUZZ_SECONDS)
 
 bench: build
-	@sh dev/deps.sh product bench
+	@sh dev/deps.sh product test bench
 	@sh dev/target.sh bench bench/run.py
 
 clients: build

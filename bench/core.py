@@ -199,9 +199,13 @@ class Core:
         self.bench.row("delete-others", "the same, five a second: p99 of 15 other tenants' GETs against their p99 without", 2, busy / quiet, "x", f"{busy:.0f} µs against {quiet:.0f} µs")
 
     def policy(self):
-        out = subprocess.run([os.path.join(self.bench.build, "bench", "bench-policy")], capture_output=True, text=True, check=True).stdout
+        program = os.path.join(self.bench.build, "bench", "bench-policy")
+        if not os.path.exists(program):             # it is built where libcmocka-dev was there when the directory was configured
+            subprocess.run(["meson", "setup", "--reconfigure", self.bench.build], check=True, capture_output=True)
+            subprocess.run(["ninja", "-C", self.bench.build, "bench/bench-policy"], check=True, capture_output=True)
+        out = subprocess.run([program], capture_output=True, text=True, check=True).stdout
         us = float(out.split()[1])
-        self.bench.row("policy", "a decision under a bucket policy of 100 statements", 3, us, "µs", "the last statement is the one that fits; in process, no I/O")
+        self.bench.row("policy", "a decision under a bucket policy of 100 statements", 3, us, "µs", "none of the statements fits, all are looked at; in process, no I/O; the dearer of two documents")
 
     def run(self):
         for word, step in (("versions", self.versions), ("parts", self.parts), ("copy", self.copy), ("flood", self.flood), ("policy", self.policy)):
