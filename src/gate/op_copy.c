@@ -255,7 +255,8 @@ static enum s3_error copy_changes(struct gate_request *r, const struct object_th
 
 static void copy_both(struct gate_request *r);
 
-/* Rule 8 for the source. Under its own hold, or when it is the destination's key, nothing can have come between. */
+/* Rule 8 for the source, asked when it is found, since a write that was unsettled then may be settled by now and what was found older than it; and
+ * once more in the turn of the leaf. Under its own hold, or when it is the destination's key, nothing can have come between. */
 static bool source_stands(struct gate_request *r)
 {
     struct copy *c = copy_of(r);
@@ -327,6 +328,7 @@ static void source_found(struct keeper_ask *a, const struct wire_found *m)
         request_fail_code(r, S3E_ServiceUnavailable, NULL);
         return;
     }
+    if (!source_stands(r)) return;
     enum err e = source_open(r, m);
     if (e != ERR_OK) {
         log_line(LOG_ERROR, "entry-does-not-open", "err=%s index=%llu", err_name(e), (unsigned long long)r->u.get.entry.index);

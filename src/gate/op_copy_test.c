@@ -197,6 +197,33 @@ static void a_source_with_an_unsettled_write_is_waited_for(void **state)
     object_end(r);
 }
 
+/* What the keeper found before it settled a write is old, even when the write is settled by the time the leaf is due. */
+static void a_source_found_before_its_write_was_settled_is_looked_at_again(void **state)
+{
+    struct rig *r = object_begin();
+    struct rig_leaf l;
+    (void)state;
+    object_put(r, "/bucket/a", "one");
+    r->hold_applies = true;
+    rig_put(r, 701, "/bucket/a", "two!");
+    rig_wait_event(r, "find a", 2);
+    rig_turns(r, 20);
+    uint64_t written = log_size(r->t->access) - 1;
+    rig_ask(r, 700, (struct rig_ask){.method = "PUT", .path = "/bucket/b", .header = "x-amz-copy-source", .value = "bucket/a"});
+    rig_wait_event(r, "find a", 3);                /* answered with what was there before */
+    r->hold_finds = true;
+    rig_turns(r, 30);
+    r->hold_applies = r->hold_finds = false;
+    rig_release_held(r);                           /* settled first, then whatever was asked behind it */
+    rig_status(r, 701, 200, "");
+    struct answer a = object_answer(r, 700);
+    object_is(a, 200, "");
+    struct record_copy c = copy_of_leaf(r, a.index, &l);
+    assert_int_equal(c.ver, written);
+    rig_leaf_done(&l);
+    object_end(r);
+}
+
 /* Another checksum than the source has: read leaf, then TICKET and RELEASE, then COMMIT and the write leaf. */
 static void another_checksum_moves_the_bytes_under_two_leaves(void **state)
 {
@@ -267,6 +294,7 @@ int main(void)
         cmocka_unit_test(a_copy_that_the_keeper_refuses_is_a_void_and_503),
         cmocka_unit_test(a_source_that_is_written_meanwhile_is_looked_at_again),
         cmocka_unit_test(a_source_with_an_unsettled_write_is_waited_for),
+        cmocka_unit_test(a_source_found_before_its_write_was_settled_is_looked_at_again),
         cmocka_unit_test(another_checksum_moves_the_bytes_under_two_leaves),
         cmocka_unit_test(a_moved_copy_judges_its_destination_when_it_commits),
     };
