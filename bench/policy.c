@@ -8,7 +8,7 @@
 #define ROUNDS 5
 #define TURNS 20000
 
-#define LEAF(...) apply(s, (struct says){__VA_ARGS__})
+#define LEAF(...) fold(s, (struct says){__VA_ARGS__})
 
 static void must(enum err e)
 {
@@ -17,7 +17,7 @@ static void must(enum err e)
     exit(1);
 }
 
-static void apply(struct policy_state *s, struct says says)
+static void fold(struct policy_state *s, struct says says)
 {
     says.ctl = s->size;
     build(says);
