@@ -357,6 +357,20 @@ void rig_drop_keeper(struct rig *r)
     r->keeper = NULL;
 }
 
+#ifdef TILLIT_BREAKS
+void rig_breaks(struct rig *r, const char *lines)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/breaks", r->dir);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(lines, f);
+    fclose(f);
+    breaks_init(path);
+    usleep(120000);                                /* the file is looked at every 50 ms */
+}
+#endif
+
 /* the front --------------------------------------------------------------------------------------------------------------------- */
 
 static enum err front_frame(struct wire_conn *c, uint8_t type, uint64_t id, struct slice payload)

@@ -111,6 +111,9 @@ struct rig_frame *rig_frame_of(struct rig *r, uint64_t id);   /* NULL: none so f
 void rig_wait_event(struct rig *r, const char *text, size_t count);
 void rig_release_held(struct rig *r);              /* the keeper answers all that it held, in order */
 void rig_drop_keeper(struct rig *r);               /* its connection breaks */
+#ifdef TILLIT_BREAKS
+void rig_breaks(struct rig *r, const char *lines); /* what breaks_init()'s file says from now on */
+#endif
 
 struct rig_ask {
     const char *method, *path, *query;

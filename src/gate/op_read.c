@@ -104,7 +104,7 @@ static void read_marker(struct gate_request *r)
 /* The version that was asked for: an id says index and order, and a null version has no id but "null". */
 static bool is_named(const struct gate_request *r, const struct entry *e)
 {
-    if (!r->vid.p) return true;
+    if (!r->vid.p || BREAK("version-not-compared")) return true;
     bool null = e->flags & ENTRY_NULL;
     return r->vid_null ? null : !null && e->index == r->vid_index && e->order == r->vid_order;
 }
