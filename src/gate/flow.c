@@ -138,6 +138,8 @@ static void grave_note(struct gate_flow *f, uint64_t due_ms, uint64_t grave_ms)
     else f->grave_marks[f->grave_mark_count++] = due_ms;
 }
 
+void flow_grave_note(struct gate_tenant *t, uint64_t due_ms) { grave_note(t->flow, due_ms, t->grave_ms); }
+
 static void flow_serve(struct gate *g, struct gate_tenant *t)
 {
     struct gate_flow *f = t->flow;

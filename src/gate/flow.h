@@ -67,6 +67,8 @@ MUST_USE enum err flow_settled(struct gate *g, const struct wire_settled *m);
 void flow_ready(struct gate *g, const struct wire_ready *m);
 /* All that was unsettled at READY is settled: SETTLEDALL may be sent. */
 bool flow_all_resent(const struct gate *g);
+/* The next purge from then on has something to do: a bucket is gone, and its uploads end. */
+void flow_grave_note(struct gate_tenant *t, uint64_t due_ms);
 void flow_drain(struct gate *g);                   /* the keeper reads again: what waited is sent, in leaf order */
 void flow_tick(struct gate *g);                    /* every GATE_SWEEP_MS: marks for the keeper, voids that could not be appended */
 

@@ -277,8 +277,12 @@ bool rig_command(struct rig *r, struct slice command)
     reader_u64(&in);
     if (kind == COMMAND_PURGE) {
         reader_u64(&in);
-        reader_slice(&in, reader_u16(&in) * (size_t)(ID_BYTES + 1));
-        rig_event(r, "purge", "");
+        bool gone = false;
+        for (size_t n = reader_u16(&in); n--;) {
+            reader_slice(&in, ID_BYTES);
+            gone |= reader_u8(&in);
+        }
+        rig_event(r, "purge", gone ? "gone" : "");
     } else if (kind == COMMAND_BATCH) {
         for (size_t n = reader_u16(&in); n--;) done &= effect(r, &in, reader_u8(&in));
     } else {

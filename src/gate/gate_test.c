@@ -430,6 +430,28 @@ static void a_bucket_deleted_under_a_read_is_gone_for_it(void **state)
     rig_free(r);
 }
 
+static void uploads_of_a_deleted_bucket_end_with_the_next_purge(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    r->t->grave_ms = 0;
+    op_purge_all(r->g);
+    rig_turns(r, 30);
+    assert_int_equal(log_size(r->t->access), 0);   /* nothing is due: no record of nothing */
+    rig_ask(r, 1, (struct rig_ask){.method = "DELETE", .path = "/bucket"});
+    assert_status(r, 1, 204, "");
+    rig_turns(r, 1100);
+    op_purge_all(r->g);
+    rig_wait_event(r, "purge gone", 1);
+    struct rig_leaf l;
+    rig_leaf(r, log_size(r->t->access) - 1, &l);
+    assert_true(slice_is(record_text(&l.leaf, RECORD_F_ACT), "PurgeGrave"));
+    struct policy_decision d;
+    assert_int_equal(policy_check(r->t->state, &l.leaf, &l.opening, &d), ERR_OK);
+    rig_leaf_done(&l);
+    rig_free(r);
+}
+
 /* rule 7 */
 static void a_keeper_older_than_the_log_serves_nobody(void **state)
 {
@@ -578,6 +600,7 @@ int main(void)
         cmocka_unit_test(a_listing_waits_until_what_it_saw_is_settled_here_too),
         cmocka_unit_test(a_decision_is_made_again_when_the_control_log_moved),
         cmocka_unit_test(a_bucket_deleted_under_a_read_is_gone_for_it),
+        cmocka_unit_test(uploads_of_a_deleted_bucket_end_with_the_next_purge),
         cmocka_unit_test(a_keeper_older_than_the_log_serves_nobody),
         cmocka_unit_test(a_batch_is_one_leaf_and_one_command),
         cmocka_unit_test(a_body_refused_by_its_beginning_is_refused_once),

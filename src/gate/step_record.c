@@ -287,6 +287,7 @@ enum err step_record_bucket(struct gate_request *r, const struct decided *d, con
     control_end(r, &w, d, slice_of(NULL, 0), now);
     TRY(record_end(&w));
     control_append(r, durable);
+    if (!on) flow_grave_note(r->tenant, now);
     return ERR_OK;
 }
 
