@@ -11,9 +11,6 @@
 #include "gate/recent.h"
 #include "record/record.h"
 
-#define SLICE_ITEMS_BYTES_MAX 48000                /* an opening takes OPENING_BYTES_MAX; the rest of it is small */
-#define SLICE_MARKERS_MAX 32                       /* each is sealed in the turn of its leaf */
-
 struct batch_slice {                               /* ctx of a slice's write */
     struct batch *batch;
     size_t from, to;
@@ -302,7 +299,7 @@ static size_t slice_end(struct batch *b, size_t from)
         if (x->twin) continue;
         bytes += item_bytes(x);
         markers += x->kind == ITEM_MARKER && x->code == S3E_NONE;
-        if (to > from && (bytes > SLICE_ITEMS_BYTES_MAX || markers > SLICE_MARKERS_MAX)) break;
+        if (to > from && (bytes > GATE_BATCH_ITEMS_BYTES_MAX || markers > GATE_BATCH_MARKERS_MAX)) break;
     }
     if (to < b->count && b->items[to].lead != &b->items[to]) b->items[to].lead->split = true;
     return to;

@@ -7,12 +7,14 @@
 
 #include "gate/gate_rig.h"
 
+#define OBJECT_BODY_MAX 16384
+
 struct answer {
     unsigned status;
     char code[64];
     char version[64], marker[8], etag[80], tags[8], source_version[64];   /* response headers; empty: none */
     uint64_t index;                                /* of its leaf */
-    char body[8192];
+    char body[OBJECT_BODY_MAX];                    /* cut */
 };
 
 struct rig *object_begin(void);

@@ -174,9 +174,43 @@ static void many_markers_are_many_leaves_and_one_answer(void **state)
     struct answer gone = delete_objects(r, quiet);
     object_lacks(gone, "<Deleted>");
     object_lacks(gone, "<Error>");
-    assert_int_equal(log_size(r->t->access), size + 2);      /* SLICE_MARKERS_MAX is 32 */
+    assert_int_equal(log_size(r->t->access), size + 2);      /* 60 of GATE_BATCH_MARKERS_MAX each */
     assert_int_equal(object_count(r, "k00", RIG_CURRENT), 1);
     assert_int_equal(object_count(r, "k59", RIG_CURRENT), 1);
+    object_end(r);
+}
+
+/* One key, so many versions that two leaves are needed: it is held until both are settled, and a slice that saw nothing is waited for. */
+static void a_key_whose_items_fill_two_slices_is_held_to_the_end(void **state)
+{
+    struct rig *r = object_begin();
+    static char xml[200000];
+    const char *key = "a-key-that-is-as-long-as-the-arrays-of-this-keeper-allow-it-be";
+    char path[128];
+    size_t n = (size_t)snprintf(xml, sizeof xml, "<Delete><Quiet>true</Quiet>");
+    (void)state;
+    object_versioning(r, "Enabled");
+    snprintf(path, sizeof path, "/bucket/%s", key);
+    struct answer one = object_put(r, path, "one");
+    for (unsigned i = 0; i < 800; i++)
+        n += (size_t)snprintf(xml + n, sizeof xml - n, "<Object><Key>%s</Key><VersionId>aaaaaaaaaaaaaaaaaaaaaa%c%c%ca</VersionId></Object>", key, 'a' + i / 100, 'a' + i / 10 % 10,
+                              'a' + i % 10);
+    snprintf(xml + n, sizeof xml - n, "<Object><Key>%s</Key><VersionId>%s</VersionId></Object></Delete>", key, one.version);
+    uint64_t size = log_size(r->t->access);
+    struct answer gone = object_control(r, (struct rig_ask){.method = "POST", .path = "/bucket", .query = "delete=", .body = xml}, 200);
+    object_lacks(gone, "<Error>");
+    assert_int_equal(log_size(r->t->access), size + 2);
+    struct rig_leaf l;
+    uint64_t items = 0;
+    for (uint64_t i = size; i < size + 2; i++) {
+        rig_leaf(r, i, &l);
+        items += record_int(&l.leaf, RECORD_F_N, 0);
+        rig_leaf_done(&l);
+    }
+    assert_int_equal(items, 801);
+    assert_int_equal(object_count(r, key, RIG_CURRENT), 0);
+    assert_int_equal(holds_count(r->g->holds), 0);
+    object_is(object_put(r, path, "again"), 200, "");
     object_end(r);
 }
 
@@ -432,6 +466,7 @@ int main(void)
         cmocka_unit_test(a_key_whose_tag_does_not_match_stays),
         cmocka_unit_test(a_refused_batch_ends_nothing_and_says_so_per_key),
         cmocka_unit_test(many_markers_are_many_leaves_and_one_answer),
+        cmocka_unit_test(a_key_whose_items_fill_two_slices_is_held_to_the_end),
         cmocka_unit_test(the_gates_own_batch_ends_what_is_still_as_it_was_wished_for),
         cmocka_unit_test(the_gates_own_batch_ends_uploads),
         cmocka_unit_test(versions_are_listed_newest_first_and_markers_resume),

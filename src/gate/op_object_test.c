@@ -312,6 +312,38 @@ static void a_tagging_body_that_is_not_the_signed_one_is_refused(void **state)
     object_end(r);
 }
 
+/* policies that ask about the object --------------------------------------------------------------------------------------------------- */
+
+static void what_hangs_on_the_objects_tags_is_decided_when_it_is_found(void **state)
+{
+    struct rig *r = object_begin();
+    struct rig_leaf l;
+    (void)state;
+    object_control(r, (struct rig_ask){.method = "PUT", .path = "/bucket", .query = "policy=", .body =
+        "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"" RIG_ACCOUNT_OTHER "\"},"
+        "\"Action\":[\"s3:PutObjectTagging\",\"s3:DeleteObjectTagging\"],\"Resource\":\"arn:aws:s3:::bucket/*\","
+        "\"Condition\":{\"StringEquals\":{\"s3:ExistingObjectTag/open\":\"yes\"}}}]}"}, 204);
+    struct rig_ask put = {.method = "PUT", .path = "/bucket/open", .body = "x", .header = "x-amz-tagging", .value = "open=yes"};
+    object_is(object_put_as(r, put), 200, "");
+    put.path = "/bucket/shut";
+    put.value = "open=no";
+    object_is(object_put_as(r, put), 200, "");
+    struct rig_ask end = {.method = "DELETE", .path = "/bucket/shut", .query = "tagging=", .key = RIG_KEY_OTHER};
+    struct answer a = object_ask(r, end);
+    object_is(a, 403, "AccessDenied");
+    rig_leaf(r, a.index, &l);
+    assert_true(slice_is(record_text(&l.leaf, RECORD_F_DEC), "deny"));
+    assert_true(record_has(&l.leaf, RECORD_F_CTX));          /* the tags it saw: replay decides the same */
+    rig_leaf_done(&l);
+    object_has(object_get_tags(r, "/bucket/shut", NULL), "<Value>no</Value>");
+    end.path = "/bucket/none";
+    object_is(object_ask(r, end), 403, "AccessDenied");      /* not 404: nothing there has no tags that would allow it */
+    end.path = "/bucket/open";
+    object_is(object_ask(r, end), 204, "");
+    object_is(object_ask(r, end), 403, "AccessDenied");      /* what is there now has no tags any more */
+    object_end(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -331,6 +363,7 @@ int main(void)
         cmocka_unit_test(tags_of_a_named_version_leave_the_others_alone),
         cmocka_unit_test(tags_that_came_with_the_object_are_counted_and_checked),
         cmocka_unit_test(a_tagging_body_that_is_not_the_signed_one_is_refused),
+        cmocka_unit_test(what_hangs_on_the_objects_tags_is_decided_when_it_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -194,6 +194,8 @@
 #define GATE_SUMMARY_GAP_MS 30000                /* two summary leaves a minute and log */
 #define GATE_READ_TRIES_MAX 3                    /* a read finds again so often, then takes the hold */
 #define GATE_BATCHES_MAX 4                       /* DeleteObjects jobs at once, one a tenant */
+#define GATE_BATCH_ITEMS_BYTES_MAX 48000         /* of one slice: an opening takes OPENING_BYTES_MAX, and the rest of it is small */
+#define GATE_BATCH_MARKERS_MAX 32                /* of one slice: each is sealed in the turn of its leaf */
 #define GATE_SWEEP_MS 100                        /* looking for what waited too long for the keeper */
 #define GATE_GRAVE_MARKS_MAX 128                 /* remembered due times of a tenant's grave */
 #define GATE_PURGE_BUCKETS_MAX 10000
