@@ -265,6 +265,86 @@ static void another_checksum_moves_the_bytes_under_two_leaves(void **state)
     object_end(r);
 }
 
+#define PARTS (WIRE_RELEASE_ROWS_MAX + 6)
+
+/* An object of that many parts of four bytes. */
+static void put_in_parts(struct rig *r, const char *path)
+{
+    char id[64], query[128];
+    static char xml[PARTS * 128];
+    size_t n = 0;
+    r->g->conf.part_min_bytes = 1;
+    struct answer a = object_ask(r, (struct rig_ask){.method = "POST", .path = path, .query = "uploads="});
+    object_element(a, "UploadId", 0, id, sizeof id);
+    n += (size_t)snprintf(xml, sizeof xml, "<CompleteMultipartUpload>");
+    for (unsigned i = 1; i <= PARTS; i++) {
+        snprintf(query, sizeof query, "partNumber=%u&uploadId=%s", i, id);
+        struct answer part = object_put_as(r, (struct rig_ask){.method = "PUT", .path = path, .query = query, .body = "part"});
+        object_is(part, 200, "");
+        n += (size_t)snprintf(xml + n, sizeof xml - n, "<Part><PartNumber>%u</PartNumber><ETag>%s</ETag></Part>", i, part.etag);
+    }
+    snprintf(xml + n, sizeof xml - n, "</CompleteMultipartUpload>");
+    snprintf(query, sizeof query, "uploadId=%s", id);
+    object_control(r, (struct rig_ask){.method = "POST", .path = path, .query = query, .body = xml}, 200);
+}
+
+/* A part set: shared whole; moved, its rows go out in portions, and the request lives on behind the last one, for its COMMIT. */
+static void an_object_in_parts_is_shared_whole_or_moved_in_portions(void **state)
+{
+    struct rig *r = object_begin();
+    char body[4 * PARTS + 1];
+    (void)state;
+    put_in_parts(r, "/bucket/a");
+    struct answer shared = object_copy(r, "/bucket/b", "bucket/a", NULL, NULL);
+    object_is(shared, 200, "");
+    assert_non_null(strstr(shared.etag, "-70"));
+    rig_ask(r, 700, (struct rig_ask){.method = "PUT", .path = "/bucket/c", .header = "x-amz-copy-source", .value = "bucket/a",
+                                     .headers = {{SLICE_LIT("x-amz-checksum-algorithm"), SLICE_LIT("SHA256")}}});
+    assert_int_equal(rig_wait(r, 700)->type, WIRE_TICKET);
+    rig_forget(r, 700);
+    struct wire_release m = rig_release(r, 700);
+    assert_int_equal(m.len, 4 * PARTS);
+    assert_int_equal(m.more, 1);
+    rig_forget(r, 700);
+    struct wire_next next = {0};
+    assert_int_equal(wire_put_next(wire_conn_out(r->front), 700, &next), ERR_OK);
+    wire_conn_kick(r->front);
+    m = rig_release(r, 700);
+    assert_int_equal(m.more, 0);
+    assert_true(m.rows.n > 0);
+    rig_forget(r, 700);
+    for (size_t i = 0; i < PARTS; i++) memcpy(body + 4 * i, "part", 4);
+    body[sizeof body - 1] = 0;
+    rig_commit(r, 700, body);
+    struct answer a = object_answer(r, 700);
+    object_is(a, 200, "");
+    assert_null(strchr(a.etag, '-'));              /* one blob now */
+    assert_int_equal(object_get(r, "/bucket/c", NULL).status, 200);
+    object_end(r);
+}
+
+/* The client goes while its rows are out: nothing is written, and the destination is as it was. */
+static void a_moved_copy_whose_client_goes_leaves_nothing(void **state)
+{
+    struct rig *r = object_begin();
+    (void)state;
+    object_put(r, "/bucket/a", "one");
+    rig_ask(r, 700, (struct rig_ask){.method = "PUT", .path = "/bucket/b", .header = "x-amz-copy-source", .value = "bucket/a",
+                                     .headers = {{SLICE_LIT("x-amz-checksum-algorithm"), SLICE_LIT("CRC32")}}});
+    assert_int_equal(rig_wait(r, 700)->type, WIRE_TICKET);
+    rig_forget(r, 700);
+    rig_release(r, 700);
+    uint64_t size = log_size(r->t->access);
+    struct wire_abort m = {0};
+    assert_int_equal(wire_put_abort(wire_conn_out(r->front), 700, &m), ERR_OK);
+    wire_conn_kick(r->front);
+    rig_turns(r, 30);
+    assert_int_equal(requests_count(r->g->requests), 0);
+    assert_int_equal(log_size(r->t->access), size);
+    assert_int_equal(object_count(r, "b", RIG_CURRENT), 0);
+    object_end(r);
+}
+
 static void a_moved_copy_judges_its_destination_when_it_commits(void **state)
 {
     struct rig *r = object_begin();
@@ -296,6 +376,8 @@ int main(void)
         cmocka_unit_test(a_source_with_an_unsettled_write_is_waited_for),
         cmocka_unit_test(a_source_found_before_its_write_was_settled_is_looked_at_again),
         cmocka_unit_test(another_checksum_moves_the_bytes_under_two_leaves),
+        cmocka_unit_test(an_object_in_parts_is_shared_whole_or_moved_in_portions),
+        cmocka_unit_test(a_moved_copy_whose_client_goes_leaves_nothing),
         cmocka_unit_test(a_moved_copy_judges_its_destination_when_it_commits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -124,6 +124,21 @@ static void a_key_that_is_held_too_long_is_answered_before_the_leaf(void **state
     object_end(r);
 }
 
+static void an_object_that_a_rule_will_end_says_so(void **state)
+{
+    struct rig *r = object_begin();
+    (void)state;
+    object_control(r, (struct rig_ask){.method = "PUT", .path = "/bucket", .query = "lifecycle=", .body =
+        "<LifecycleConfiguration><Rule><ID>soon</ID><Filter><Prefix>tmp/</Prefix></Filter><Status>Enabled</Status><Expiration><Days>3</Days></Expiration></Rule>"
+        "</LifecycleConfiguration>"}, 200);
+    rig_put(r, 900, "/bucket/tmp/a", "x");
+    struct slice says = rig_header(rig_answer(r, 900).headers, "x-amz-expiration");
+    assert_true(says.n && memmem(says.p, says.n, "rule-id=\"soon\"", 14));
+    rig_put(r, 901, "/bucket/a", "x");
+    assert_null(rig_header(rig_answer(r, 901).headers, "x-amz-expiration").p);
+    object_end(r);
+}
+
 /* delete ------------------------------------------------------------------------------------------------------------------------ */
 
 static void a_delete_of_nothing_is_a_read_without_versioning_and_a_marker_with_it(void **state)
@@ -353,6 +368,7 @@ int main(void)
         cmocka_unit_test(a_delete_marker_is_nothing_to_a_conditional_put),
         cmocka_unit_test(acls_are_refused_as_the_buckets_ownership_says),
         cmocka_unit_test(a_put_that_the_keeper_refuses_is_a_void_and_503),
+        cmocka_unit_test(an_object_that_a_rule_will_end_says_so),
         cmocka_unit_test(a_key_that_is_held_too_long_is_answered_before_the_leaf),
         cmocka_unit_test(a_delete_of_nothing_is_a_read_without_versioning_and_a_marker_with_it),
         cmocka_unit_test(a_marker_hides_and_its_own_deletion_brings_back),
