@@ -109,6 +109,67 @@ static void another_account_reads_by_the_tags_of_the_object_only(void **state)
     rig_free(r);
 }
 
+/* LAW-4, rule 8: what decides is the object that the leaf names, not one that was there a moment before. */
+static void an_object_that_lost_its_tag_meanwhile_is_judged_as_it_is(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    rig_ask(r, 1, (struct rig_ask){.method = "PUT", .path = "/bucket/k", .body = "hello", .header = "x-amz-tagging", .value = "color=red"});
+    assert_int_equal(rig_wait(r, 1)->type, WIRE_TICKET);
+    rig_forget(r, 1);
+    rig_commit(r, 1, "hello");
+    rig_status(r, 1, 200, "");
+    policy(r, 2, ALLOW(OTHER_ROOT, "GetObject", "/*") ",\"Condition\":{\"StringEquals\":{\"s3:ExistingObjectTag/color\":\"red\"}}}");
+    AUTO(buf) struct buf tagged = BUF_INIT(ENTRY_BYTES_MAX);
+    buf_put_slice(&tagged, buf_slice(&r->objects[0].entry));
+    r->hold_finds = true;
+    rig_ask(r, 3, (struct rig_ask){.method = "GET", .path = "/bucket/k", .key = RIG_KEY_OTHER});
+    rig_wait_event(r, "find k", 2);
+    struct rig_held slow = r->held[0];
+    r->held_count = 0;
+    r->hold_finds = false;
+    put(r, 4, "/bucket/k", "no tag");
+    struct wire_found stale = {.present = 1, .current = 1, .null_index = UINT64_MAX, .entry = buf_slice(&tagged)};
+    assert_int_equal(wire_put_found(wire_conn_out(r->keeper), slow.id, &stale), ERR_OK);
+    wire_conn_kick(r->keeper);
+    buf_done(&slow.payload);
+    rig_status(r, 3, 403, "AccessDenied");
+    struct rig_leaf l;
+    struct policy_decision d;
+    rig_leaf(r, rig_receipt(rig_answer(r, 3).receipt), &l);
+    assert_int_equal(rig_leaf_ver(&l), rig_receipt(rig_answer(r, 4).receipt));
+    assert_int_equal(policy_check(r->t->state, &l.leaf, &l.opening, &d), ERR_OK);
+    rig_leaf_done(&l);
+    rig_free(r);
+}
+
+/* Where nothing is signed, x-amz headers are everyone's words; where something is, they must be signed too (LAW-3). */
+static void everyones_headers_are_listened_to_and_not_named_in_the_leaf(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    r->anonymous = true;
+    open_bucket(r, 1);
+    policy(r, 2, ALLOW("\"*\"", "PutObject", "/*") "}," ALLOW("\"*\"", "GetObject", "/*") "}");
+    struct rig_ask a = {.method = "PUT", .path = "/bucket/k", .body = "hello", .anonymous = true,
+                        .headers = {{SLICE_LIT("x-amz-meta-secret-name"), SLICE_LIT("v")}, {SLICE_LIT("content-type"), SLICE_LIT("a/b")}}};
+    rig_ask(r, 3, a);
+    assert_int_equal(rig_wait(r, 3)->type, WIRE_TICKET);
+    rig_forget(r, 3);
+    rig_commit(r, 3, "hello");
+    rig_status(r, 3, 200, "");
+    struct rig_leaf l;
+    rig_leaf(r, rig_receipt(rig_answer(r, 3).receipt), &l);
+    assert_null(memmem(l.bytes.p, l.bytes.n, "secret-name", 11));
+    assert_non_null(memmem(l.bytes.p, l.bytes.n, "content-type", 12));
+    rig_leaf_done(&l);
+    rig_ask(r, 4, (struct rig_ask){.method = "GET", .path = "/bucket/k"});
+    assert_true(slice_is(rig_header(rig_release(r, 4).headers, "x-amz-meta-secret-name"), "v"));
+    rig_ask(r, 5, (struct rig_ask){.method = "PUT", .path = "/bucket/k", .body = "hello", .unsigned_header = "x-amz-meta-a", .unsigned_value = "v"});
+    rig_status(r, 5, 403, "AccessDenied");
+    rig_free(r);
+}
+
 static void the_owner_that_was_expected_is_the_buckets(void **state)
 {
     (void)state;
@@ -158,6 +219,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everyone_reads_what_the_policy_gives_and_is_not_told_what_is_absent),
         cmocka_unit_test(another_account_reads_by_the_tags_of_the_object_only),
+        cmocka_unit_test(an_object_that_lost_its_tag_meanwhile_is_judged_as_it_is),
+        cmocka_unit_test(everyones_headers_are_listened_to_and_not_named_in_the_leaf),
         cmocka_unit_test(the_owner_that_was_expected_is_the_buckets),
         cmocka_unit_test(an_sts_call_is_signed_for_its_service_and_body),
         cmocka_unit_test(a_preflight_finds_its_tenant_by_the_credential_in_the_url),
