@@ -180,6 +180,11 @@ def identity(w, b):
     w.do("UpdateAccessKey", iam.update_access_key, UserName="ann", AccessKeyId=key, Status="Inactive")
     w.do("DeleteAccessKey", iam.delete_access_key, UserName="ann", AccessKeyId=key)
     w.do("DeleteUserPolicy", iam.delete_user_policy, UserName="ann", PolicyName="p")
+    w.do("ListGroups", iam.list_groups)
+    w.do("ListGroupsForUser", iam.list_groups_for_user, UserName="ann")
+    w.do("ListAttachedUserPolicies", iam.list_attached_user_policies, UserName="ann")
+    w.do("ListRoles", iam.list_roles)
+    w.do("ListOpenIDConnectProviders", iam.list_open_id_connect_providers)
     w.do("DeleteUser", iam.delete_user, UserName="ann")
     w.http("ListTagsForResource", "GET", f"/v20180820/tags/arn%3Aaws%3As3%3A%3A%3A{b}", [["x-amz-account-id", w.s.info["account"]]])
 
