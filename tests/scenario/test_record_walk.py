@@ -171,6 +171,9 @@ def identity(w, b):
     w.do("CreateUser", iam.create_user, UserName="ann", Path="/staff/")
     w.do("GetUser", iam.get_user, UserName="ann")
     w.do("ListUsers", iam.list_users)
+    for act, f, named in (("ListGroups", iam.list_groups, {}), ("ListRoles", iam.list_roles, {}), ("ListOpenIDConnectProviders", iam.list_open_id_connect_providers, {}),
+                          ("ListGroupsForUser", iam.list_groups_for_user, {"UserName": "ann"}), ("ListAttachedUserPolicies", iam.list_attached_user_policies, {"UserName": "ann"})):
+        w.do(act, f, **named)
     w.do("PutUserPolicy", iam.put_user_policy, UserName="ann", PolicyName="p",
          PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}))
     w.do("GetUserPolicy", iam.get_user_policy, UserName="ann", PolicyName="p")
