@@ -224,6 +224,7 @@ enum err flow_settled(struct gate *g, const struct wire_settled *m)
     }
     if (!w || w->index != m->index || w->finished || w->refused) return ERR_OK;   /* answered twice: sent again and settled before */
     if (!w->sent) return ERR_INPUT;                /* a keeper that answers what it was not asked has nothing to say here */
+    quota_settled(t, m);
     ASSERT(w->durable || BREAK("apply-before-durable"));
     panic_context("settled", 0, w->index);
     if (m->outcome == WIRE_SETTLED_DONE) {
@@ -269,6 +270,7 @@ enum err flow_begin(struct gate *g, struct gate_tenant *t)
     list_init(&f->unsettled);
     list_init(&f->lists);
     t->flow = f;
+    quota_begin(g, t);
     if (!g->by_log) g->by_log = map_new(TENANTS_MAX);
     TRY(map_put(g->by_log, slice_of(log_id(t->access), ID_BYTES), t));
     f->mark = log_mark_durable(t->access);

@@ -13,6 +13,7 @@
 
 #include "gate/gate.h"
 #include "gate/hold.h"
+#include "gate/quota.h"
 
 struct gate_write {
     uint32_t magic;
@@ -46,6 +47,7 @@ struct gate_flow {
     bool refusals;                                 /* refusal rows may lie at the keeper: tell it the mark */
     bool mismatch;                                 /* rule 7: keeper and log disagree; not served until a keeper agrees */
     uint32_t in_flight;                            /* requests */
+    struct quota quota;
     uint64_t grave_marks[GATE_GRAVE_MARKS_MAX];    /* due times, ascending, coarse */
     size_t grave_mark_count;
 };

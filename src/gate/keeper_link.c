@@ -151,6 +151,7 @@ static enum err keeper_on_ready(struct gate_keeper *k, struct slice payload)
     k->retry_ms = KEEPER_RETRY_MS;
     k->settledall_due = true;
     log_line(LOG_INFO, "keeper-ready", "apply_number=%llu", (unsigned long long)m.apply_number);
+    quota_ready(k->gate);                          /* before anybody is served */
     flow_ready(k->gate, &m);                       /* rules 3, 7: before any ask of now */
     while (!list_empty(&k->waiting)) {
         struct keeper_ask *a = container_of(k->waiting.next, struct keeper_ask, node);
@@ -201,6 +202,12 @@ static enum err keeper_frame(struct wire_conn *c, uint8_t type, uint64_t id, str
         return ERR_OK;
     }
     case WIRE_READY: return keeper_on_ready(k, payload);
+    case WIRE_USAGE: {
+        struct wire_usage m;
+        if (k->state != KEEPER_OPENING) return ERR_INPUT;
+        TRY(wire_get_usage(payload, &m));
+        return quota_usage(k->gate, &m);
+    }
     case WIRE_SPACE: {
         struct wire_space m;
         TRY(wire_get_space(payload, &m));

@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 
+#include "frame/frame.h"
 #include "gate/object.h"
 #include "gate/recent.h"
 #include "record/record.h"
@@ -279,11 +280,13 @@ static void dest_found(struct keeper_ask *a, const struct wire_found *m)
     if (code == S3E_NONE) code = source_judge(r);
     if (code == S3E_NONE) code = object_write_guards(r, &o);
     if (code == S3E_NONE) code = copy_changes(r, &o);
+    bool moved = c->asked != S3_SUM_NONE && c->asked != (enum s3_sum)r->u.get.entry.facts.sum;
+    if (code == S3E_NONE) code = quota_take(r, 1, moved ? frame_cipher_size(r->u.get.entry.facts.size) : 0);
     if (code != S3E_NONE) {
         copy_refuse(r, code, &o);
         return;
     }
-    if (c->asked != S3_SUM_NONE && c->asked != (enum s3_sum)r->u.get.entry.facts.sum) {
+    if (moved) {
         moved_read(r);
         return;
     }

@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 
+#include "frame/frame.h"
 #include "gate/op_upload.h"
 #include "gate/recent.h"
 #include "record/record.h"
@@ -351,6 +352,8 @@ static void source_found(struct keeper_ask *a, const struct wire_found *m)
     }
     if (code == S3E_NONE && c->bucket->dead) code = s3_fault_set(&r->fault, S3E_NoSuchBucket, NULL);
     if (code == S3E_NONE) code = source_judge(r);
+    quota_give(r);                                 /* looked before: it may be another version now */
+    if (code == S3E_NONE) code = quota_take(r, 1, c->shared ? 0 : frame_cipher_size(c->len));
     if (code != S3E_NONE) {
         source_refuse(r, code);
         return;

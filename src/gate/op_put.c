@@ -188,6 +188,7 @@ void op_put_open(struct gate_request *r, void (*commit)(struct gate_request *r))
     if (q->also == q->body.sum) q->also = S3_SUM_NONE;
     if (!q->bounded || q->size_max > S3_PUT_BYTES_MAX) q->size_max = S3_PUT_BYTES_MAX;
     if (e == S3E_NONE) e = put_chain(r);
+    if (e == S3E_NONE) e = quota_take(r, 1, q->body.length_known ? frame_cipher_size(q->body.length) : 0);
     if (e != S3E_NONE) put_refuse(r, e);
     else if (keeper_ready(r->gate)) put_ticket(r, false);
     else object_find(r, WIRE_FIND_CURRENT, put_keeper_back);         /* a FIND waits for the keeper; its answer is not looked at */
@@ -343,6 +344,7 @@ void op_put_commit(struct gate_request *r, const struct wire_commit *m)
     if (code == S3E_NONE)
         code = s3_body_compare(&q->body, q->md5, q->sum, q->has_sha256 ? q->sha256 : NULL,
                                signed_digest ? r->s3.payload_hash : slice_of(NULL, 0));
+    if (code == S3E_NONE && !q->body.length_known) code = quota_take(r, 0, q->cipher_size);      /* of a form's file nobody knew before */
     if (code != S3E_NONE) put_refuse(r, code);
     else q->commit(r);
 }

@@ -240,6 +240,7 @@ static void create_begin(struct gate_request *r)
     r->cleanup = create_cleanup;
     enum s3_error e = op_put_headers(r);
     if (e == S3E_NONE) e = s3_sum_of_upload(r->headers, r->header_count, &c->sum, &c->type, &r->fault);
+    if (e == S3E_NONE) e = quota_take(r, 1, 0);
     if (e != S3E_NONE) {
         if (r->fault.code == S3E_NONE) s3_fault_set(&r->fault, e, NULL);
         step_refuse(r);

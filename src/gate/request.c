@@ -157,6 +157,7 @@ void request_end(struct gate_request *r)
     keeper_forget(r->gate, &r->find);
     r->bucket = NULL;
     if (r->counted) r->tenant->flow->in_flight--;
+    quota_give(r);
     ASSERT(!r->write);                             /* an appended write ends its request, never the other way round */
     if (r->conn) table_remove(r);
     list_del(&r->node);

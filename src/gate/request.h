@@ -137,6 +137,7 @@ struct gate_request {
     struct gate_tenant *tenant;                    /* NULL until verified */
     struct gate_bucket *bucket;                    /* buckets live as long as their tenant; see `dead` */
     bool counted;                                  /* in flow's in_flight */
+    uint64_t quota_objects, quota_bytes;           /* in the tenant's quota, in flight */
 
     struct keeper_ask find;
     uint64_t find_sent;                            /* recent_now() when the FIND was sent */

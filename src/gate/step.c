@@ -109,7 +109,7 @@ static void step_go(struct gate_request *r)
 {
     struct gate_flow *f = r->tenant->flow;
     r->state = REQUEST_WORKING;
-    if (f->in_flight >= GATE_IN_FLIGHT_PER_TENANT_MAX) {
+    if (f->in_flight >= GATE_IN_FLIGHT_PER_TENANT_MAX || !quota_admit(r)) {
         request_fail_code(r, S3E_SlowDown, NULL);
         return;
     }

@@ -126,11 +126,15 @@ enum err apply_item(struct commit *c, struct commit_item *item) {
     row_put(&refused, log);
     row_put_u64(&refused, item->index);
     struct slice seen = {0};
-    const uint64_t *known = map_get(c->watermarks, log);
-    uint64_t watermark = known != NULL ? *known : 0;
+    const struct commit_log *known = map_get(c->logs, log);
+    uint64_t watermark = known != NULL ? known->watermark : 0;
     if (store_batch_get(c->batch, STORE_ROWS, row_slice(&mark), &seen) == STORE_PUT) watermark = get_be64(seen.p);
     /* Rule 2: at or below the watermark the rows answer and nothing changes. */
-    if (item->index < watermark && !BREAK("keeper-no-watermark")) return settled_before(c, row_slice(&refused), &item->outcome);
+    usage_begin(c);
+    if (item->index < watermark && !BREAK("keeper-no-watermark")) {
+        TRY(settled_before(c, row_slice(&refused), &item->outcome));
+        return usage_end(c, item);
+    }
     enum err e = judge(c, item);
     if (e != ERR_OK && e != ERR_MISSING) return e;
     if (e == ERR_OK) {
@@ -143,6 +147,7 @@ enum err apply_item(struct commit *c, struct commit_item *item) {
         store_batch_put(c->batch, STORE_ROWS, row_slice(&refused), slice_of(&outcome, 1));
         c->refusals++;
     }
+    TRY(usage_end(c, item));
     uint8_t next[8];
     put_be64(next, item->index + 1);
     store_batch_put(c->batch, STORE_ROWS, row_slice(&mark), slice_of(next, 8));

@@ -46,7 +46,7 @@ void walk_done(struct walk *w);
 /* blob.c: bytes and who refers to them */
 MUST_USE enum err blob_count(struct commit *c, const uint8_t *id, uint64_t *count);    /* of a blob or a set; 0: nobody */
 void blob_put_count(struct commit *c, const uint8_t *id, uint64_t count);
-MUST_USE enum err blob_release(struct commit *c, const uint8_t *id, struct slice location);
+MUST_USE enum err blob_release(struct commit *c, const uint8_t *id, uint64_t size, struct slice location);
 MUST_USE enum err blob_release_value(struct commit *c, struct slice value);            /* what a row's entry names, set or blobs */
 MUST_USE enum err blob_judge_source(struct apply *a);
 /* Fills c->places with the locations of the entry's blob rows, and counts. */
@@ -64,6 +64,13 @@ MUST_USE enum err perform_delete(struct apply *a);
 MUST_USE enum err perform_undelete(struct apply *a);
 MUST_USE enum err perform_delver(struct apply *a);
 MUST_USE enum err perform_rewrite(struct apply *a);
+
+/* usage.c: Q rows. begin and end stand around an item; end fills item->usage. */
+void usage_begin(struct commit *c);
+void usage_objects(struct commit *c, int64_t more);
+void usage_entry(struct commit *c, const struct entry *e, int64_t more);               /* nothing when it is a delete marker */
+void usage_bytes(struct commit *c, uint64_t size, bool more);
+MUST_USE enum err usage_end(struct commit *c, struct commit_item *item);
 
 /* upload.c: M, T and O rows */
 MUST_USE enum err judge_part(struct apply *a);

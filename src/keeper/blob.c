@@ -174,6 +174,7 @@ enum err blob_take_source(struct apply *a) {
         TRY(adopt(a->c, a->item->claims[a->claim++], &location));
         buf_put_lp16(&a->c->places, buf_slice(&location));
         blob_put_count(a->c, a->i->entry.blobs[b], 1);
+        usage_bytes(a->c, a->i->entry.sizes[b], true); /* judge_staged() compared it with what was staged */
     }
     ASSERT(buf_ok(&a->c->places));
     return ERR_OK;
@@ -205,12 +206,13 @@ static enum err release_packed(struct commit *c, const struct location *l, struc
     return ERR_OK;
 }
 
-enum err blob_release(struct commit *c, const uint8_t *id, struct slice raw) {
+enum err blob_release(struct commit *c, const uint8_t *id, uint64_t size, struct slice raw) {
     uint64_t count = 0;
     TRY(blob_count(c, id, &count));
     if (count == 0) return ERR_CORRUPT;
     blob_put_count(c, id, count - 1);
     if (count > 1) return ERR_OK;
+    usage_bytes(c, size, false);
     struct location l;
     TRY(location_parse(raw, &l));
     if (l.engine == LOCATION_PACK) return release_packed(c, &l, raw);
@@ -234,7 +236,7 @@ static enum err release_set(struct commit *c, const uint8_t *set, uint16_t parts
         struct slice key = store_iter_key(s, it);
         struct set_row row;
         e = set_row_parse(key, store_iter_value(s, it), &row);
-        if (e == ERR_OK) e = blob_release(c, row.blob, row.location);
+        if (e == ERR_OK) e = blob_release(c, row.blob, row.cipher_size, row.location);
         store_batch_del(c->batch, STORE_ROWS, key);
         n++;
     }
@@ -247,7 +249,7 @@ static enum err release_set(struct commit *c, const uint8_t *set, uint16_t parts
 enum err blob_release_value(struct commit *c, struct slice value) {
     struct entry_row row;
     TRY(entry_row_parse(value, &row));
-    for (size_t i = 0; i < row.entry.blob_count; i++) TRY(blob_release(c, row.entry.blobs[i], row.locations[i]));
+    for (size_t i = 0; i < row.entry.blob_count; i++) TRY(blob_release(c, row.entry.blobs[i], row.entry.sizes[i], row.locations[i]));
     if (row.entry.set == NULL) return ERR_OK;
     uint64_t count = 0;
     TRY(blob_count(c, row.entry.set, &count));

@@ -116,6 +116,7 @@ size_t command_claims(const struct command_item *i);                   /* staged
 #define ROW_NUMBER 'N'
 #define ROW_PACK 'P'
 #define ROW_RELEASED 'X'
+#define ROW_USAGE 'Q'
 struct row_key {
     size_t n;
     uint8_t p[ROW_KEY_BYTES_MAX];

@@ -20,30 +20,34 @@ void commit_item_free(struct commit_item *item) {
 
 /* start ---------------------------------------------------------------------------------------------------------------- */
 
-static void watermark_set(struct commit *c, struct slice log, uint64_t value) {
-    uint64_t *w = map_get(c->watermarks, log);
-    if (w == NULL) {
-        w = malloc(sizeof *w);
-        ASSERT(w != NULL);
-        enum err e = map_put(c->watermarks, log, w);
-        ASSERT(e == ERR_OK); /* KEEPER_LOGS_MAX covers TENANTS_MAX twice */
-    }
-    *w = value;
+static struct commit_log *log_of(struct commit *c, struct slice id) {
+    struct commit_log *l = map_get(c->logs, id);
+    if (l != NULL) return l;
+    l = calloc(1, sizeof *l);
+    ASSERT(l != NULL);
+    enum err e = map_put(c->logs, id, l);
+    ASSERT(e == ERR_OK); /* KEEPER_LOGS_MAX covers TENANTS_MAX twice */
+    return l;
 }
 
-static enum err load_watermarks(struct commit *c) {
+static enum err load_watermark(struct commit_log *l, struct slice value) {
+    if (value.n != 8) return ERR_CORRUPT;
+    l->watermark = get_be64(value.p);
+    return ERR_OK;
+}
+
+static enum err load_usage(struct commit_log *l, struct slice value) { return usage_parse(value, &l->usage); }
+
+/* W and Q rows: one of each log */
+static enum err load_logs(struct commit *c, struct slice from, struct slice to, enum err (*load)(struct commit_log *l, struct slice value)) {
     struct store *s = c->k->store;
-    struct store_iter *it = store_iter_open(s, NULL, STORE_ROWS, SLICE_LIT("X"));
-    for (store_iter_seek(s, it, SLICE_LIT("W")); store_iter_valid(s, it); store_iter_next(s, it)) {
+    struct store_iter *it = store_iter_open(s, NULL, STORE_ROWS, to);
+    enum err e = ERR_OK;
+    for (store_iter_seek(s, it, from); e == ERR_OK && store_iter_valid(s, it); store_iter_next(s, it)) {
         struct slice key = store_iter_key(s, it);
-        struct slice value = store_iter_value(s, it);
-        if (key.n != 1 + ID_BYTES || value.n != 8) {
-            store_iter_close(s, it);
-            return ERR_CORRUPT;
-        }
-        watermark_set(c, slice_of(key.p + 1, ID_BYTES), get_be64(value.p));
+        e = key.n == 1 + ID_BYTES ? load(log_of(c, slice_of(key.p + 1, ID_BYTES)), store_iter_value(s, it)) : ERR_CORRUPT;
     }
-    enum err e = store_iter_status(s, it);
+    if (e == ERR_OK) e = store_iter_status(s, it);
     store_iter_close(s, it);
     return e;
 }
@@ -98,7 +102,8 @@ static enum err read_number(struct commit *c, uint64_t *out) {
 enum err commit_load(struct commit *c) {
     TRY(store_flush(c->k->store)); /* rule 6 */
     TRY(read_number(c, &c->apply_number));
-    TRY(load_watermarks(c));
+    TRY(load_logs(c, SLICE_LIT("W"), SLICE_LIT("X"), load_watermark));
+    TRY(load_logs(c, SLICE_LIT("Q"), SLICE_LIT("R"), load_usage));
     TRY(load_packs(c));
     return load_lists(c);
 }
@@ -278,9 +283,9 @@ static void publish(struct commit *c, struct list *items) {
         struct commit_item *item = container_of(items->next, struct commit_item, node);
         list_del(&item->node);
         if (item->kind == ITEM_APPLY) {
-            struct slice log = slice_of(item->log, ID_BYTES);
-            const uint64_t *w = map_get(c->watermarks, log);
-            if (w == NULL || *w <= item->index) watermark_set(c, log, item->index + 1);
+            struct commit_log *l = log_of(c, slice_of(item->log, ID_BYTES));
+            l->watermark = MAX(l->watermark, item->index + 1);
+            l->usage = item->usage;
         }
         list_add_tail(&c->done, &item->node);
     }
@@ -380,7 +385,7 @@ void commit_start(struct commit *c, struct keeper *k) {
     pthread_cond_init(&c->more, NULL);
     list_init(&c->queue);
     list_init(&c->done);
-    c->watermarks = map_new(KEEPER_LOGS_MAX);
+    c->logs = map_new(KEEPER_LOGS_MAX);
     c->batch = store_batch_new();
     c->freed = BUF_INIT(SIZE_MAX / 2);
     c->release = BUF_INIT(SIZE_MAX / 2);
@@ -412,8 +417,8 @@ void commit_done(struct commit *c) {
     free_list(&c->queue);
     free_list(&c->done);
     size_t cursor = 0;
-    for (void *w; (w = map_next(c->watermarks, &cursor, NULL)) != NULL;) free(w);
-    map_free(c->watermarks);
+    for (void *l; (l = map_next(c->logs, &cursor, NULL)) != NULL;) free(l);
+    map_free(c->logs);
     store_batch_free(c->batch);
     buf_done(&c->freed);
     buf_done(&c->release);

@@ -80,7 +80,7 @@ static enum err on_apply(struct keeper *k, uint64_t id, struct slice payload) {
 
 void conn_gate_settled(struct keeper *k, struct commit_item *item) {
     if (k->gate == NULL || item->gate_no != k->gate_no) return; /* the new gate sends it again and is answered from the rows */
-    struct wire_settled m = {.index = item->index, .outcome = item->outcome};
+    struct wire_settled m = {.index = item->index, .outcome = item->outcome, .objects = item->usage.objects, .bytes = item->usage.bytes};
     memcpy(m.log, item->log, ID_BYTES);
     enum err e = wire_put_settled(wire_conn_out(k->gate), item->wire_id, &m);
     ASSERT(e == ERR_OK);
@@ -102,6 +102,30 @@ static enum err on_mark(struct keeper *k, struct slice payload) {
 
 /* start ------------------------------------------------------------------------------------------------------------------- */
 
+/* USAGE frames before READY: a gate that serves knows what its quotas are measured against. */
+static enum err usage_send(struct keeper *k, struct buf *list) {
+    struct wire_usage m = {.usages = buf_slice(list)};
+    enum err e = list->n == 0 ? ERR_OK : wire_put_usage(wire_conn_out(k->gate), 0, &m);
+    buf_reset(list);
+    return e;
+}
+
+static enum err send_usages(struct keeper *k) {
+    AUTO(buf) struct buf list = BUF_INIT(WIRE_DATA_BYTES_MAX);
+    size_t cursor = 0;
+    struct slice log;
+    enum err e = ERR_OK;
+    pthread_mutex_lock(&k->commit.lock);
+    for (const struct commit_log *l; e == ERR_OK && (l = map_next(k->commit.logs, &cursor, &log)) != NULL;) {
+        if (list.n + WIRE_USAGE_ROW_BYTES > list.max) e = usage_send(k, &list);
+        buf_put_slice(&list, log);
+        buf_put_u64(&list, l->usage.objects);
+        buf_put_u64(&list, l->usage.bytes);
+    }
+    pthread_mutex_unlock(&k->commit.lock);
+    return e == ERR_OK ? usage_send(k, &list) : e;
+}
+
 static void send_ready(struct keeper *k, uint64_t id, uint8_t outcome, const char *message) {
     struct buf *list = &k->list_buf;
     buf_reset(list);
@@ -111,14 +135,15 @@ static void send_ready(struct keeper *k, uint64_t id, uint8_t outcome, const cha
         struct slice log;
         pthread_mutex_lock(&k->commit.lock);
         m.apply_number = k->commit.apply_number;
-        for (const uint64_t *w; (w = map_next(k->commit.watermarks, &cursor, &log)) != NULL;) {
+        for (const struct commit_log *l; (l = map_next(k->commit.logs, &cursor, &log)) != NULL;) {
             buf_put_slice(list, log);
-            buf_put_u64(list, *w);
+            buf_put_u64(list, l->watermark);
         }
         pthread_mutex_unlock(&k->commit.lock);
     }
     m.watermarks = buf_slice(list);
-    enum err e = buf_ok(list) ? wire_put_ready(wire_conn_out(k->gate), id, &m) : ERR_LIMIT;
+    enum err e = outcome == WIRE_READY_OK ? send_usages(k) : ERR_OK;
+    if (e == ERR_OK) e = buf_ok(list) ? wire_put_ready(wire_conn_out(k->gate), id, &m) : ERR_LIMIT;
     if (e != ERR_OK) {
         log_line(LOG_ERROR, "ready_too_long", "err=%s", err_name(e)); /* more logs than the wire's list holds */
         wire_conn_close(k->gate);

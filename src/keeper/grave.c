@@ -100,6 +100,7 @@ static enum err purge_one(struct commit *c, struct slice due_key, unsigned *left
     *left -= MIN(*left, cost);
     store_batch_del(c->batch, STORE_ROWS, row_slice(&grave));
     store_batch_del(c->batch, STORE_ROWS, due_key);
+    usage_entry(c, &row.entry, -1);
     return blob_release_value(c, value);
 }
 

@@ -101,6 +101,17 @@ void stage_sealed_before(void *keeper, const uint8_t id[ID_BYTES], uint64_t size
 
 /* commit: one writer ------------------------------------------------------------------------------------------------ */
 
+/* What a log's commands keep: rows of E, V, G, T and M but delete markers, and the stored bytes of blobs that any of them names. */
+struct usage {
+    uint64_t objects, bytes;
+};
+MUST_USE enum err usage_parse(struct slice value, struct usage *out);        /* a Q row's value */
+
+/* What the loop tells a gate of a log. */
+struct commit_log {
+    uint64_t watermark;
+    struct usage usage;
+};
 enum item_kind { ITEM_APPLY, ITEM_MARK };
 struct commit_item {
     struct list node;
@@ -108,6 +119,7 @@ struct commit_item {
     uint64_t wire_id, gate_no, index;             /* index: of the leaf; MARK: the mark */
     uint8_t log[ID_BYTES];
     uint8_t outcome;                              /* WIRE_SETTLED_* */
+    struct usage usage;                           /* of the log, behind this item */
     struct slice command;                         /* lies behind the struct */
     size_t claim_count;
     struct stage **claims;                        /* in the command's order; NULL: not there */
@@ -121,7 +133,7 @@ struct commit {
     size_t queued;
     bool started, stop, busy;
     bool down_wanted, down_acked;                 /* the engine is to be reopened: the loop lets go of it first */
-    struct map *watermarks;                       /* log id -> uint64_t *; written by the committer under the lock */
+    struct map *logs;                             /* log id -> struct commit_log *; written by the committer under the lock */
     struct buf freed;                             /* X rows whose bytes are gone: lp16 each */
     struct loop_wake wake;
     /* the committer's own */
@@ -133,8 +145,9 @@ struct commit {
     struct buf walked;                            /* this batch's V and T rows: lp16 keys */
     bool pack_failed;
     bool alone;                                   /* this batch holds one item */
+    int64_t more_objects, more_bytes;             /* what the item under way keeps more than was kept */
 };
-MUST_USE enum err commit_load(struct commit *c);  /* reads watermarks and the apply number; rule 6 */
+MUST_USE enum err commit_load(struct commit *c);  /* reads watermarks, usage and the apply number; rule 6 */
 void commit_start(struct commit *c, struct keeper *k);
 void commit_stop(struct commit *c);
 void commit_done(struct commit *c);               /* after io_stop(): what was released in the end is told to it */

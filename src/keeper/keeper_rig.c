@@ -47,11 +47,28 @@ static struct slice take_frame(struct peer *p, bool *whole) {
     return payload;
 }
 
+static void take_usage(struct rig *r, struct slice payload) {
+    struct wire_usage m;
+    assert_int_equal(wire_get_usage(payload, &m), ERR_OK);
+    struct reader list = reader_of(m.usages);
+    while (reader_left(&list) > 0) {
+        struct slice log = reader_slice(&list, ID_BYTES);
+        struct usage u = {.objects = reader_u64(&list)};
+        u.bytes = reader_u64(&list);
+        assert_false(list.bad);
+        if (memcmp(log.p, rig_log, ID_BYTES) == 0) r->usage = u;
+    }
+}
+
 struct slice peer_recv(struct rig *r, struct peer *p, uint8_t type) {
     for (int i = 0; i < 3000; i++) {
         bool whole = false;
         struct slice payload = take_frame(p, &whole);
         if (whole && p->type == WIRE_SPACE && type != WIRE_SPACE) continue;
+        if (whole && p->type == WIRE_USAGE) {
+            take_usage(r, payload);
+            continue;
+        }
         if (whole && p->type == WIRE_CREDIT && type != WIRE_CREDIT) continue;
         if (whole) {
             assert_string_equal(wire_type_name(p->type), wire_type_name(type));
@@ -121,6 +138,7 @@ void rig_start(struct rig *r, const struct store_engine *e) {
     peer_gate(r, &r->gate);
     PEER_SEND(&r->gate, openindex, 1, .index_key = {0});
     struct wire_ready ready;
+    r->usage = (struct usage){0};
     assert_int_equal(wire_get_ready(peer_recv(r, &r->gate, WIRE_READY), &ready), ERR_OK);
     assert_int_equal(ready.outcome, WIRE_READY_OK);
     peer_front(r, &r->front);
@@ -330,7 +348,20 @@ uint8_t rig_outcome(struct rig *r, uint64_t index) {
     assert_int_equal(s.index, index);
     assert_int_equal(r->gate.id, 100 + index);
     assert_memory_equal(s.log, rig_log, ID_BYTES);
+    r->usage = (struct usage){.objects = s.objects, .bytes = s.bytes};
     return s.outcome;
+}
+
+void rig_usage_more(struct rig *r, struct store_batch *b, uint64_t objects, uint64_t bytes) {
+    struct row_key key;
+    uint8_t value[17] = {1};
+    r->usage.objects += objects;
+    r->usage.bytes += bytes;
+    put_be64(value + 1, r->usage.objects);
+    put_be64(value + 9, r->usage.bytes);
+    row_begin(&key, ROW_USAGE);
+    row_put(&key, slice_of(rig_log, ID_BYTES));
+    store_batch_put(b, STORE_ROWS, row_slice(&key), slice_of(value, sizeof value));
 }
 
 uint8_t rig_run(struct rig *r, struct buf *command) {

@@ -476,6 +476,7 @@ static void a_new_gate_closes_the_old_and_learns_the_watermarks(void **state) {
     assert_int_equal(wire_get_ready(peer_recv(&r, &r.gate, WIRE_READY), &ready), ERR_OK);
     assert_int_equal(ready.outcome, WIRE_READY_WRONG_KEY);
     assert_true(ready.message.n > 20);
+    r.usage = (struct usage){0};
     PEER_SEND(&r.gate, openindex, 1, .index_key = {0});
     assert_int_equal(wire_get_ready(peer_recv(&r, &r.gate, WIRE_READY), &ready), ERR_OK);
     assert_int_equal(ready.outcome, WIRE_READY_OK);
@@ -483,6 +484,8 @@ static void a_new_gate_closes_the_old_and_learns_the_watermarks(void **state) {
     assert_int_equal(ready.watermarks.n, ID_BYTES + 8);
     assert_memory_equal(ready.watermarks.p, rig_log, ID_BYTES);
     assert_int_equal(get_be64(ready.watermarks.p + ID_BYTES), 7);
+    assert_int_equal(r.usage.objects, 1);
+    assert_int_equal(r.usage.bytes, 20);
     peer_done(&old);
     rig_close(&r);
 }

@@ -28,6 +28,7 @@ struct rig {
     struct keeper k;
     struct peer gate, front;
     uint64_t index; /* next leaf */
+    struct usage usage; /* of rig_log, as SETTLED or USAGE last said */
 };
 
 extern const uint8_t rig_log[ID_BYTES];
@@ -85,6 +86,7 @@ void build_place(struct buf *out, const char *key);
 void build_turn(struct buf *out, const struct command_turn *t);
 void rig_send_pieces(struct rig *r, uint64_t index, struct slice command, size_t piece);
 uint8_t rig_run(struct rig *r, struct buf *command);                 /* at r->index, which moves on; the command is freed */
+void rig_usage_more(struct rig *r, struct store_batch *b, uint64_t objects, uint64_t bytes);   /* for rows that a test puts itself */
 struct wire_found rig_find_any(struct rig *r, const char *key, struct wire_find q);      /* lives until the next frame */
 void rig_send_apply(struct rig *r, uint64_t index, const struct buf *command);
 uint8_t rig_outcome(struct rig *r, uint64_t index);                  /* of the next SETTLED, which must be of that leaf */

@@ -80,6 +80,49 @@ void lines_of_index(struct lines *l, struct store *s) {
     }
 }
 
+struct counted {
+    struct usage usage;
+    struct buf ids; /* of blobs whose bytes were counted */
+};
+
+static void count_blob(struct counted *c, const uint8_t *id, uint64_t size) {
+    for (size_t at = 0; at < c->ids.n; at += ID_BYTES)
+        if (memcmp(c->ids.p + at, id, ID_BYTES) == 0) return;
+    buf_put(&c->ids, id, ID_BYTES);
+    c->usage.bytes += size;
+}
+
+static void count_row(struct counted *c, struct slice k, struct slice v) {
+    struct entry_row row;
+    struct set_row of_set;
+    switch (k.p[0]) {
+    case 'M': c->usage.objects++; break;
+    case 'G': v = slice_of(v.p + 8, v.n - 8); /* fall through */
+    case 'E':
+    case 'V':
+    case 'T':
+        assert_int_equal(entry_row_parse(v, &row), ERR_OK);
+        if ((row.entry.flags & ENTRY_FLAG_DELETE_MARKER) == 0) c->usage.objects++;
+        for (size_t i = 0; i < row.entry.blob_count; i++) count_blob(c, row.entry.blobs[i], row.entry.sizes[i]);
+        break;
+    case 'O':
+        assert_int_equal(set_row_parse(k, v, &of_set), ERR_OK);
+        count_blob(c, of_set.blob, of_set.cipher_size);
+        break;
+    default: break;
+    }
+}
+
+struct usage lines_usage(struct store *s) {
+    struct counted c = {.ids = BUF_INIT(SIZE_MAX / 2)};
+    struct store_iter *it = store_iter_open(s, NULL, STORE_ROWS, SLICE_LIT("\xff\xff"));
+    for (store_iter_seek(s, it, SLICE_LIT("\0")); store_iter_valid(s, it); store_iter_next(s, it)) count_row(&c, store_iter_key(s, it), store_iter_value(s, it));
+    assert_int_equal(store_iter_status(s, it), ERR_OK);
+    store_iter_close(s, it);
+    buf_done(&c.ids);
+    return c.usage;
+}
+
 void lines_compare(struct lines *want, struct lines *seen, uint64_t leaf) {
     qsort(want->line, want->n, sizeof *want->line, by_text);
     qsort(seen->line, seen->n, sizeof *seen->line, by_text);

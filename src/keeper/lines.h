@@ -16,6 +16,8 @@ struct lines {
 void lines_add(struct lines *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void lines_bytes(const uint8_t *set, uint16_t parts, size_t count, const uint8_t *const *ids, char out[128]);   /* of an entry */
 void lines_of_index(struct lines *l, struct store *s);
+/* Counts the index again: what the log's Q row must say when all of the index is one log's. */
+struct usage lines_usage(struct store *s);
 void lines_compare(struct lines *want, struct lines *seen, uint64_t leaf);    /* fails the test at the first difference; empties both */
 
 #endif

@@ -168,6 +168,10 @@ static void compare(struct model *m) {
     lines_of_index(&seen, m->r.k.store);
     expect(m, &want);
     lines_compare(&want, &seen, m->r.index);
+    struct usage counted = lines_usage(m->r.k.store);
+    if (counted.objects != m->r.usage.objects || counted.bytes != m->r.usage.bytes)
+        fail_msg("leaf %llu: the index holds %llu objects, %llu bytes; the keeper says %llu, %llu", U64(m->r.index), U64(counted.objects), U64(counted.bytes),
+                 U64(m->r.usage.objects), U64(m->r.usage.bytes));
 }
 
 /* commands --------------------------------------------------------------------------------------------------------------- */

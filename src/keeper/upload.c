@@ -45,6 +45,7 @@ enum err perform_upload(struct apply *a) {
     ASSERT(upload_is_new);
     TRY(e == ERR_MISSING ? ERR_OK : e);
     store_batch_put(a->c->batch, STORE_ROWS, row_slice(&key), a->i->entry.raw);
+    usage_objects(a->c, 1);
     return ERR_OK;
 }
 
@@ -61,8 +62,9 @@ static enum err end_parts(struct commit *c, const uint8_t *upload) {
         struct entry_row row;
         uint16_t number = 0;
         TRY(part_of_walk(c, key, value, &number, &row));
-        TRY(blob_release(c, row.entry.blobs[0], row.locations[0]));
+        TRY(blob_release(c, row.entry.blobs[0], row.entry.sizes[0], row.locations[0]));
         store_batch_del(c->batch, STORE_ROWS, key);
+        usage_objects(c, -1);
     }
     return e == ERR_MISSING ? ERR_OK : e;
 }
@@ -73,6 +75,7 @@ enum err perform_abort(struct apply *a) {
     struct row_key key = upload_row(a->i);
     TRY(end_parts(a->c, a->i->upload));
     store_batch_del(a->c->batch, STORE_ROWS, row_slice(&key));
+    usage_objects(a->c, -1);
     return ERR_OK;
 }
 
@@ -110,7 +113,10 @@ enum err upload_purge(struct commit *c, struct slice bucket, unsigned *left) {
             break;
         }
         if (e == ERR_OK) e = end_parts(c, upload);
-        if (e == ERR_OK) store_batch_del(c->batch, STORE_ROWS, key);
+        if (e == ERR_OK) {
+            store_batch_del(c->batch, STORE_ROWS, key);
+            usage_objects(c, -1);
+        }
         *left -= MIN(*left, MAX(parts, 1u));
     }
     if (e == ERR_OK) e = store_iter_status(s, it);
@@ -145,6 +151,7 @@ enum err perform_part(struct apply *a) {
     bool present = false;
     TRY(guarded_part(a, &key, &present));
     if (present) TRY(blob_release_value(a->c, buf_slice(&a->c->scratch)));
+    else usage_objects(a->c, 1);
     TRY(blob_take_source(a));
     apply_put_entry(a, &key, true);
     return ERR_OK;
@@ -210,9 +217,10 @@ static enum err take_parts(struct apply *a) {
             taken++;
             more = command_next_part(&list, &part);
         } else {
-            TRY(blob_release(c, row.entry.blobs[0], row.locations[0]));
+            TRY(blob_release(c, row.entry.blobs[0], row.entry.sizes[0], row.locations[0]));
         }
         store_batch_del(c->batch, STORE_ROWS, key);
+        usage_objects(c, -1);
     }
     if (e != ERR_MISSING) return e;
     return taken == a->i->part_count ? ERR_OK : ERR_CORRUPT; /* judged a moment ago */
@@ -227,11 +235,11 @@ enum err perform_complete(struct apply *a) {
     TRY(take_parts(a));
     blob_put_count(c, a->i->upload, 1);
     struct row_key upload = upload_row(a->i);
-    store_batch_del(c->batch, STORE_ROWS, row_slice(&upload));
+    store_batch_del(c->batch, STORE_ROWS, row_slice(&upload));        /* one goes, */
     TRY(version_turn(a));
     struct row_key key;
     row_object(&key, ROW_ENTRY, a->i->bucket, a->i->key);
     buf_reset(&c->places);
-    apply_put_entry(a, &key, false);
+    apply_put_entry(a, &key, false);                                  /* one comes */
     return ERR_OK;
 }

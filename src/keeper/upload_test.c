@@ -69,8 +69,10 @@ static uint64_t off_of(uint64_t part) { return part * PART_PLAIN + part * (part 
 /* count T rows straight into the engine, as PART would have put them: 10 000 uploads over sockets would test nothing more. */
 static void parts_into_engine(struct rig *r, const uint8_t *id, uint16_t count, uint64_t leaf) {
     struct store_batch *batch = store_batch_new();
+    uint64_t bytes = 0;
     for (uint16_t i = 0; i < count; i++) {
         struct blob b = rig_blob(r, PART_PLAIN + i + FRAME_TAG_BYTES);
+        bytes += b.size;
         const struct entry_parts e = {.flags = ENTRY_FLAG_PART, .leaf = leaf + i, .blobs = &b, .blob_count = 1};
         struct row_key key;
         struct row_key blob;
@@ -90,6 +92,7 @@ static void parts_into_engine(struct rig *r, const uint8_t *id, uint16_t count, 
         store_batch_put(batch, STORE_ROWS, row_slice(&blob), slice_of(one, 4));
         buf_done(&value);
     }
+    rig_usage_more(r, batch, count, bytes);
     assert_int_equal(store_write(r->k.store, batch), ERR_OK);
     store_batch_free(batch);
 }

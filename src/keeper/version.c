@@ -117,6 +117,7 @@ enum err perform_put(struct apply *a) {
     TRY(blob_take_source(a)); /* before the turn: a copy onto itself takes from what it replaces */
     TRY(version_turn(a));
     put_current(a);
+    usage_entry(a->c, &a->i->entry, 1);
     return ERR_OK;
 }
 

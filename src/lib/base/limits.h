@@ -97,6 +97,9 @@
 #define WIRE_READS_PER_TURN_MAX 4                /* recv() calls for one peer before the others have their turn */
 #define WIRE_PUMP_READS_MAX 256                  /* more than any socket buffer holds */
 
+/* conf */
+#define CONF_QUOTAS_MAX 1024                     /* tenants with quotas of their own */
+
 /* loop */
 #define LOOP_EVENTS_PER_TURN_MAX 256
 #define LOOP_AFTERS_PER_TURN_MAX 1000000         /* more is two that add each other for ever */
@@ -196,6 +199,8 @@
 #define GATE_BATCHES_MAX 4                       /* DeleteObjects jobs at once, one a tenant */
 #define GATE_BATCH_ITEMS_BYTES_MAX 48000         /* of one slice: an opening takes OPENING_BYTES_MAX, and the rest of it is small */
 #define GATE_BATCH_MARKERS_MAX 32                /* of one slice: each is sealed in the turn of its leaf */
+#define QUOTA_RATE_MAX 1000000000u               /* requests a second */
+#define QUOTA_BURST_MS 2000                      /* what a bucket of tokens holds */
 #define GATE_SWEEP_MS 100                        /* looking for what waited too long for the keeper */
 #define GATE_GRAVE_MARKS_MAX 128                 /* remembered due times of a tenant's grave */
 #define GATE_PURGE_BUCKETS_MAX 10000

@@ -12,6 +12,7 @@
 
 #define CONF_FILE_BYTES_MAX 65536
 #define CONF_LINE_BYTES_MAX 1024
+#define CONF_NUMBER_MAX ((uint64_t)1 << 53)
 
 enum conf_type { CONF_T_PORT, CONF_T_TEXT, CONF_T_MS, CONF_T_COUNT, CONF_T_BOOL, CONF_T_OWNERSHIP };
 struct conf_row {
@@ -49,7 +50,7 @@ static enum err set(struct conf *c, const struct conf_row *r, struct slice value
         at[value.n] = 0;
         return ERR_OK;
     }
-    uint64_t max = r->type == CONF_T_PORT ? 65535 : r->type == CONF_T_COUNT ? 64 : (uint64_t)1 << 53;
+    uint64_t max = r->type == CONF_T_PORT ? 65535 : r->type == CONF_T_COUNT ? 64 : CONF_NUMBER_MAX;
     *want = r->type == CONF_T_PORT ? "a port from 0 to 65535" : r->type == CONF_T_COUNT ? "a number from 1 to 64" : "a whole number";
     uint64_t v;
     if (slice_u64(value, max, &v) != ERR_OK || (r->type == CONF_T_COUNT && v == 0)) return ERR_CONFIG;
@@ -99,6 +100,67 @@ static enum err unknown_key(const char *name, size_t line, struct slice section,
     return ERR_CONFIG;
 }
 
+static const char *const quota_keys[CONF_QUOTA_KEYS] = {"objects", "bytes", "requests_per_second", "records_per_day"};
+
+/* The section of that name, made when it is new; NULL: too many. */
+static struct conf_tenant_quota *quota_section(struct conf *c, struct slice tenant)
+{
+    for (size_t i = 0; i < c->tenant_quota_count; i++)
+        if (slice_is(tenant, c->tenant_quotas[i].tenant)) return &c->tenant_quotas[i];
+    if (c->tenant_quota_count == CONF_QUOTAS_MAX) return NULL;
+    struct conf_tenant_quota *q = &c->tenant_quotas[c->tenant_quota_count++];
+    memcpy(q->tenant, tenant.p, tenant.n);
+    q->tenant[tenant.n] = 0;
+    return q;
+}
+
+static bool tenant_ok(struct slice name)
+{
+    for (size_t i = 0; i < name.n; i++)
+        if (!(name.p[i] >= 'a' && name.p[i] <= 'z') && !(name.p[i] >= '0' && name.p[i] <= '9') && name.p[i] != '-' && name.p[i] != '.') return false;
+    return name.n >= 3 && name.n <= CONF_TENANT_CHARS_MAX;
+}
+
+struct quota_line {
+    const char *name;
+    size_t line;
+    struct slice section, tenant, key, value;
+};
+
+static enum err parse_quota(const struct quota_line *l, struct conf *out, struct buf *why)
+{
+    if (!tenant_ok(l->tenant)) {
+        buf_printf(why, "%s:%zu: [%.*s] names no tenant; a section is written [quota NAME]", l->name, l->line, (int)MIN(l->section.n, 80), l->section.p);
+        return ERR_CONFIG;
+    }
+    struct conf_tenant_quota *q = quota_section(out, l->tenant);
+    if (!q) {
+        buf_printf(why, "%s:%zu: more than %d sections [quota NAME]; give the quotas that most tenants have in [quota]", l->name, l->line, CONF_QUOTAS_MAX);
+        return ERR_CONFIG;
+    }
+    for (size_t i = 0; i < CONF_QUOTA_KEYS; i++) {
+        if (!key_is(l->key, quota_keys[i])) continue;
+        if (q->given[i]) {
+            buf_printf(why, "%s:%zu: \"%s\" stands twice in [quota %s]; keep one", l->name, l->line, quota_keys[i], q->tenant);
+            return ERR_CONFIG;
+        }
+        q->given[i] = true;
+        if (slice_u64(l->value, CONF_NUMBER_MAX, &q->value[i]) == ERR_OK) return ERR_OK;
+        buf_printf(why, "%s:%zu: \"%s\" in [quota %s] must be a whole number", l->name, l->line, quota_keys[i], q->tenant);
+        return ERR_CONFIG;
+    }
+    return unknown_key(l->name, l->line, SLICE_LIT("quota"), l->key, why);
+}
+
+void conf_quota_of(const struct conf *c, struct slice tenant, struct conf_quota *out)
+{
+    uint64_t v[CONF_QUOTA_KEYS] = {c->quota_objects, c->quota_bytes, c->quota_requests_per_second, c->quota_records_per_day};
+    for (size_t i = 0; i < c->tenant_quota_count; i++)
+        for (size_t k = 0; k < CONF_QUOTA_KEYS && slice_is(tenant, c->tenant_quotas[i].tenant); k++)
+            if (c->tenant_quotas[i].given[k]) v[k] = c->tenant_quotas[i].value[k];
+    *out = (struct conf_quota){v[0], v[1], v[2], v[3]};
+}
+
 static enum err parse_line(const char *name, size_t line_no, struct slice line, struct slice *section, bool *seen, struct conf *out, struct buf *why)
 {
     if (line.n > CONF_LINE_BYTES_MAX) {
@@ -121,6 +183,11 @@ static enum err parse_line(const char *name, size_t line_no, struct slice line, 
         return ERR_CONFIG;
     }
     key = slice_trim(key), value = slice_trim(value);
+    if (slice_starts(*section, SLICE_LIT("quota "))) {
+        struct quota_line q = {.name = name, .line = line_no, .section = *section, .key = key, .value = value};
+        q.tenant = slice_trim(slice_of(section->p + 6, section->n - 6));
+        return parse_quota(&q, out, why);
+    }
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         if (!slice_is(*section, rows[i].section) || !key_is(key, rows[i].key)) continue;
         const char *want;
@@ -149,7 +216,7 @@ void conf_tests_off(struct conf *c)
 enum err conf_parse(const char *name, struct slice text, struct conf *out, struct buf *why)
 {
     bool seen[ARRAY_LEN(rows)] = {false};
-    *out = (struct conf){0};
+    memset(out, 0, sizeof *out);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         const char *want;
         enum err e = set(out, &rows[i], slice_str(rows[i].dflt), &want);

@@ -12,12 +12,15 @@
 #define TILLIT_CONF_H
 
 #include "base/base.h"
+#include "base/limits.h"
 
 /* Every setting, once: CONF(field, section, key, type, default) with types PORT (0..65535), TEXT (<= 255), MS, COUNT (1..64),
  * BOOL (yes or no), OWNERSHIP (BucketOwnerEnforced, BucketOwnerPreferred or ObjectWriter). In a key '-' and '_' are the same.
  *
  * [s3-tests] makes the store answer as the conformance suite expects AWS of 2019 to 2022 to have answered. Without `on = yes` nothing of that
- * section has an effect: conf_parse() then gives the settings of production (conf_tests_off), whatever stands there. */
+ * section has an effect: conf_parse() then gives the settings of production (conf_tests_off), whatever stands there.
+ *
+ * [quota] holds for every tenant, [quota NAME] for that one, key by key; 0 is no bound. */
 #define CONF_TABLE(CONF)                                                                                              \
     CONF(region, "s3", "region", TEXT, "eu-north-1")                                                                  \
     CONF(listen, "s3", "listen", TEXT, "127.0.0.1")                                                                   \
@@ -41,12 +44,27 @@
     CONF(root_key, "keys", "root", TEXT, "gate/keys/root")                                                            \
     CONF(workers, "front", "workers", COUNT, "2")                                                                     \
     CONF(grave_ms, "grave", "keep_ms", MS, "86400000")                                                                \
+    CONF(quota_objects, "quota", "objects", MS, "0")                                                                  \
+    CONF(quota_bytes, "quota", "bytes", MS, "0")                                                                      \
+    CONF(quota_requests_per_second, "quota", "requests_per_second", MS, "0")                                          \
+    CONF(quota_records_per_day, "quota", "records_per_day", MS, "0")                                                  \
     CONF(gate_uid, "process", "gate_uid", MS, "64101")                                                                \
     CONF(keeper_uid, "process", "keeper_uid", MS, "64102")                                                            \
     CONF(front_uid, "process", "front_uid", MS, "64103")                                                              \
     CONF(steward_uid, "process", "steward_uid", MS, "64104")
 
 #define CONF_TEXT_MAX 256
+#define CONF_TENANT_CHARS_MAX 63
+enum { CONF_QUOTA_KEYS = 4 };
+/* What one tenant may keep and ask for; 0: no bound. */
+struct conf_quota {
+    uint64_t objects, bytes, requests_per_second, records_per_day;
+};
+struct conf_tenant_quota {                         /* a section [quota NAME] */
+    char tenant[CONF_TENANT_CHARS_MAX + 1];
+    uint64_t value[CONF_QUOTA_KEYS];               /* in the order of struct conf_quota */
+    bool given[CONF_QUOTA_KEYS];
+};
 struct conf {
 #define CONF_FIELD_TEXT(f) char f[CONF_TEXT_MAX];
 #define CONF_FIELD_PORT(f) uint64_t f;
@@ -57,11 +75,15 @@ struct conf {
 #define CONF(field, section, key, type, dflt) CONF_FIELD_##type(field)
     CONF_TABLE(CONF)
 #undef CONF
+    size_t tenant_quota_count;
+    struct conf_tenant_quota tenant_quotas[CONF_QUOTAS_MAX];
 };
 #define CONF_DAY_MS 86400000
 /* The settings of [s3-tests] as production has them: new buckets are BucketOwnerEnforced and block public access, forms of signature version 2
  * and foreign regions are refused, a lifecycle day is a day, no display names. */
 void conf_tests_off(struct conf *c);
+/* A tenant's: [quota NAME] where it says something, else [quota]. */
+void conf_quota_of(const struct conf *c, struct slice tenant, struct conf_quota *out);
 /* All defaults, then the file. A missing file is an error that names `tillit init`. `why` gets the text of the first error. */
 MUST_USE enum err conf_read(const char *path, struct conf *out, struct buf *why);
 /* The same over bytes; `name` is what errors call the file. */

@@ -55,6 +55,35 @@ static void the_test_profile_is_on_with_single_switches(void **state)
     assert_int_equal(parse("[s3-tests]\non = yes\nobject-ownership = Mine\n"), ERR_CONFIG);
     assert_int_equal(parse("[s3-tests]\non = yes\nlifecycle-day-ms = 0\n"), ERR_CONFIG);
 }
+static void quotas_are_everybodys_and_a_tenants_own_go_before(void **state)
+{
+    struct conf_quota q;
+    (void)state;
+    assert_int_equal(parse("[quota]\nobjects = 10\nrequests-per-second = 5\n[quota acme]\nobjects = 0\nbytes=7\n[s3]\nport = 1\n[quota acme]\nrecords-per-day = 3\n"), ERR_OK);
+    conf_quota_of(&c, SLICE_LIT("acme"), &q);
+    assert_true(q.objects == 0 && q.bytes == 7 && q.requests_per_second == 5 && q.records_per_day == 3);
+    conf_quota_of(&c, SLICE_LIT("other"), &q);
+    assert_true(q.objects == 10 && q.bytes == 0 && q.requests_per_second == 5 && q.records_per_day == 0);
+    assert_int_equal(parse("[quota acme]\nbytes = many\n"), ERR_CONFIG);
+    assert_string_equal(text, "tillit.conf:2: \"bytes\" in [quota acme] must be a whole number");
+    assert_int_equal(parse("[quota acme]\nbytes = 1\nbytes = 1\n"), ERR_CONFIG);
+    assert_int_equal(parse("[quota acme]\nbites = 1\n"), ERR_CONFIG);
+    assert_non_null(strstr(text, "did you mean \"bytes\" in [quota]?"));
+    assert_int_equal(parse("[quota a_b]\nbytes = 1\n"), ERR_CONFIG);
+    assert_int_equal(parse("[quota ]\nbytes = 1\n"), ERR_CONFIG);
+}
+static void as_many_tenants_have_quotas_of_their_own_as_there_may_and_no_more(void **state)
+{
+    AUTO(buf) struct buf b = BUF_INIT(65536), why = BUF_INIT(500);
+    struct conf_quota q;
+    (void)state;
+    for (int i = 0; i < CONF_QUOTAS_MAX; i++) buf_printf(&b, "[quota t-%04d]\nbytes=%d\n", i, i + 1);
+    assert_int_equal(conf_parse("tillit.conf", buf_slice(&b), &c, &why), ERR_OK);
+    conf_quota_of(&c, SLICE_LIT("t-1023"), &q);
+    assert_int_equal(q.bytes, CONF_QUOTAS_MAX);
+    buf_put_str(&b, "[quota one-more]\nbytes=1\n");
+    assert_int_equal(conf_parse("tillit.conf", buf_slice(&b), &c, &why), ERR_CONFIG);
+}
 static void misspelt_key_names_line_and_remedy(void **state)
 {
     (void)state;
@@ -76,7 +105,8 @@ int main(void)
         cmocka_unit_test(empty_file_gives_defaults),
         cmocka_unit_test(values_comments_and_blanks_are_read),
         cmocka_unit_test(the_test_profile_is_off_and_its_switches_mean_nothing_then),
-        cmocka_unit_test(the_test_profile_is_on_with_single_switches), cmocka_unit_test(misspelt_key_names_line_and_remedy),
+        cmocka_unit_test(the_test_profile_is_on_with_single_switches), cmocka_unit_test(quotas_are_everybodys_and_a_tenants_own_go_before),
+        cmocka_unit_test(as_many_tenants_have_quotas_of_their_own_as_there_may_and_no_more), cmocka_unit_test(misspelt_key_names_line_and_remedy),
         cmocka_unit_test(bad_number_twice_set_and_no_equals_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@
  *                       checksum or 0 | u8 composite | lp16 sum (PART only, raw) | lp16 id (text: version id, "null", upload id; empty in a listing of
  *                       keys) | u8 latest | u16 number (PART)              (a prefix has zeros and empties)
  *   watermarks list     id log | u64 watermark (first index not settled)
+ *   usages list         id log | u64 objects | u64 bytes
  *   locations list      lp16 location
  *   scan rows list      u8 kind WIRE_ROW_* | u8 entry's flags | u8 current | lp16 key (PART: empty) | u64 leaf index | u64 order | u64 revision |
  *                       id upload (UPLOAD; else zeros) | u16 number (PART) | lp16 facts (sealed; empty for a prefix; PART: the whole entry)
