@@ -150,12 +150,13 @@ static void sent(struct flow *f, enum err e)
     f->w->host->kick(f->w);
 }
 
-static void ask_log(struct flow *f, struct slice capability, struct slice path)
+static void ask_log(struct flow *f, struct slice peer, struct slice capability, struct slice path)
 {
     struct wire_logread m = {.capability = capability, .path = path};
     f->class = FLOW_CLASS_LOG;
     f->log_path = path;
     if (!f->w->gate.up) flow_park(f);
+    else if (!flow_fair_enter(f, slice_of(NULL, 0), peer)) f->step = FLOW_WAITING;
     else sent(f, wire_put_logread(flow_out(&f->w->gate.out), f->id, &m));
 }
 
@@ -170,10 +171,11 @@ void flow_ask(struct flow *f, bool again)
     f->class = FLOW_CLASS_OTHER;
     f->head_method = slice_is(s.q.method, "HEAD");
     f->has_body = s.q.has_body;
+    f->proven = s.q.proven;
     slice_cut(s.q.target, '?', &f->resource);
     if (f->port == FLOW_PORT_API && flow_log_split(s.q.target, &capability, &path)) {
         if (!slice_is(s.q.method, "GET") && !f->head_method) refuse(f, S3E_MethodNotAllowed, NULL);
-        else ask_log(f, capability, path);
+        else ask_log(f, s.q.peer, capability, path);
         return;
     }
     if (f->port == FLOW_PORT_API && !slice_starts(s.q.target, SLICE_LIT("/v1/"))) {
@@ -192,6 +194,10 @@ void flow_ask(struct flow *f, bool again)
     }
     if (!w->gate.up || (f->port == FLOW_PORT_S3 && !w->keeper.up)) {
         flow_park(f);
+        return;
+    }
+    if (!flow_fair_enter(f, m.credential, m.peer)) {
+        f->step = FLOW_WAITING;
         return;
     }
     if (again) {

@@ -24,7 +24,8 @@ enum err flow_worker_init(struct flow_worker *w, const struct flow_host *host, c
     buf_init(&w->canonical, S3_CANONICAL_BYTES_MAX);
     buf_init(&w->unsigned_headers, S3_CANONICAL_BYTES_MAX);
     w->slots = calloc(FLOW_SLOTS_MAX, sizeof *w->slots);
-    if (!w->slots) return ERR_NOMEM;
+    w->fair = flow_fair_new();
+    if (!w->slots || !w->fair) return ERR_NOMEM;
     w->slot_count = FLOW_SLOTS_MAX;
     uint32_t first;
     rng_fill(rng, &first, sizeof first);
@@ -48,6 +49,8 @@ void flow_worker_done(struct flow_worker *w)
     flow_puts_done(w);
     free(w->slots);
     w->slots = NULL;
+    flow_fair_free(w->fair);
+    w->fair = NULL;
     frame_ctx_done(&w->frames);
 }
 
@@ -87,6 +90,13 @@ static struct flow *slot_find(struct flow_worker *w, uint64_t id, unsigned *unit
     return w->slots[i].flow;
 }
 
+/* The end of an entry that was about f, which the host may free here. */
+static void over(struct flow *f)
+{
+    flow_fair_look(f);
+    f->w->host->after(f);
+}
+
 uint64_t flow_read_id(const struct flow *f, unsigned unit) { return f->id | (uint64_t)unit << FLOW_ID_UNIT_SHIFT; }
 
 void flow_start(struct flow *f, struct flow_worker *w)
@@ -95,9 +105,11 @@ void flow_start(struct flow *f, struct flow_worker *w)
     f->w = w;
     f->step = FLOW_NEW;
     list_init(&f->node);
+    list_init(&f->fair_node);
     if (!slot_take(f)) flow_fail(f, S3E_SlowDown, NULL);
     else flow_ask(f, false);
-    w->host->after(f);
+    over(f);
+    flow_fair_serve(w);
 }
 
 void flow_park(struct flow *f)
@@ -127,6 +139,7 @@ void flow_end(struct flow *f)
     flow_control_end(f);
     flow_list_end(f);
     flow_log_end(f);
+    flow_fair_leave(f);                            /* who waits goes with the next entry, or tick */
     list_del(&f->node);
     slot_give(f);
     f->step = FLOW_DONE;
@@ -150,6 +163,7 @@ static enum err gate_frame(struct flow *f, uint8_t type, struct slice payload)
     case WIRE_ANSWER:
         if (!f->gate_open) return out_of_order();
         TRY(wire_get_answer(payload, &m.answer));
+        flow_fair_answered(f, &m.answer);
         flow_on_answer(f, &m.answer);
         return ERR_OK;
     case WIRE_RELEASE:
@@ -224,7 +238,7 @@ static void peers_up(struct flow_worker *w)
         if (f->step == FLOW_PARKED) flow_ask(f, f->asked_before);
         else if (f->step == FLOW_READ && w->keeper.up) flow_get_again(f);
         else if (f->step == FLOW_READ) list_add_tail(&w->parked, &f->node);
-        w->host->after(f);
+        over(f);
     }
 }
 
@@ -251,9 +265,8 @@ static enum err on_hello(struct flow_worker *w, struct flow_peer *p, struct slic
     return ERR_OK;
 }
 
-enum err flow_peer_bytes(struct flow_worker *w, struct flow_peer *p, struct slice in, size_t *taken)
+static enum err peer_bytes(struct flow_worker *w, struct flow_peer *p, struct slice in, size_t *taken)
 {
-    *taken = 0;
     for (;;) {
         uint8_t type;
         uint64_t id;
@@ -272,10 +285,19 @@ enum err flow_peer_bytes(struct flow_worker *w, struct flow_peer *p, struct slic
         unsigned unit;
         struct flow *f = slot_find(w, id, &unit);
         if (!f) continue;                          /* its request is gone: a late answer */
+        if (p == &w->gate && type != WIRE_ANSWER) flow_fair_proven(f);       /* whatever else it says, it says to whom it knows */
         e = p == &w->gate ? gate_frame(f, type, payload) : keeper_frame(f, unit, type, payload);
-        w->host->after(f);
+        over(f);
         TRY(e);
     }
+}
+
+enum err flow_peer_bytes(struct flow_worker *w, struct flow_peer *p, struct slice in, size_t *taken)
+{
+    *taken = 0;
+    enum err e = peer_bytes(w, p, in, taken);
+    flow_fair_serve(w);
+    return e;
 }
 
 static void gate_lost(struct flow *f)
@@ -347,8 +369,9 @@ void flow_peer_lost(struct flow_worker *w, struct flow_peer *p)
         if (!f) continue;
         if (p == &w->gate) gate_lost(f);
         else keeper_lost(f);
-        w->host->after(f);
+        over(f);
     }
+    flow_fair_serve(w);
 }
 
 void flow_tick(struct flow_worker *w)
@@ -359,9 +382,10 @@ void flow_tick(struct flow_worker *w)
         if (w->now_ms - f->parked_ms < PARK_MS) continue;
         list_del(&f->node);
         flow_fail(f, S3E_ServiceUnavailable, NULL);
-        w->host->after(f);
+        over(f);
         next = w->parked.next;                     /* after() may have ended others: begin again */
     }
+    flow_fair_tick(w);
 }
 
 /* events of the client's side ---------------------------------------------------------------------------------------------------- */
@@ -376,7 +400,9 @@ size_t flow_body(struct flow *f, struct slice in, bool end)
     else if (f->step == FLOW_CONTROL) n = flow_control_body(f, in, end);
     if (end && n == in.n) f->body_ended = true;
     if (f->w->metrics) f->w->metrics->bytes_in += n;
-    f->w->host->after(f);
+    struct flow_worker *w = f->w;
+    over(f);
+    flow_fair_serve(w);
     return n;
 }
 
@@ -387,7 +413,9 @@ void flow_body_failed(struct flow *f, enum s3_error e)
         flow_abort_gate(f, s3_error_code(e));
         flow_fail(f, e, NULL);
     }
-    f->w->host->after(f);
+    struct flow_worker *w = f->w;
+    over(f);
+    flow_fair_serve(w);
 }
 
 void flow_can_write(struct flow *f)
@@ -395,12 +423,16 @@ void flow_can_write(struct flow *f)
     f->writing = false;
     if (f->step == FLOW_READ) flow_get_can_write(f);
     else if (f->step == FLOW_LOG) flow_log_can_write(f);
-    f->w->host->after(f);
+    struct flow_worker *w = f->w;
+    over(f);
+    flow_fair_serve(w);
 }
 
 void flow_file_done(struct flow *f, int64_t n)
 {
     if (f->step == FLOW_READ) flow_get_file_done(f, n);
     else if (f->step == FLOW_LOG) flow_log_file_done(f, n);
-    f->w->host->after(f);
+    struct flow_worker *w = f->w;
+    over(f);
+    flow_fair_serve(w);
 }

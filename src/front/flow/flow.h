@@ -12,9 +12,11 @@
  * the client, or put.c. A form, and the body of an IAM or STS call, is what the request asks: form.c reads it before ASK.
  *
  *   form --> parked --ask--> asked --+--> read ---> sending --> done          (any step) --cut--> done
- *              ^              |      +--> body, copy --> sealing --> committed --> sending
- *              +--gate lost---+      +--> control, list, log --> sending
+ *              ^   ^          |      +--> body, copy --> sealing --> committed --> sending
+ *              |   waiting    |      +--> control, list, log --> sending
+ *              +--gate lost---+
  *
+ * Waiting is for a share: callers that ask for more than theirs while others ask, too, wait in fair.c.
  * Everything happens on one thread. The host (front/ngx, or a test) calls the entry functions below and offers struct
  * flow_host. Each entry ends with host->after(f), in which the host may free the flow; nothing touches it afterwards.
  * Memory per request: GET at most two READ units (or the object, when smaller) and two portions of rows; PUT at most FLOW_CHUNKS_MAX stage
@@ -39,12 +41,18 @@ struct flow_worker;
 /* what the client sent -------------------------------------------------------------------------------------------------- */
 
 enum flow_port { FLOW_PORT_S3, FLOW_PORT_API };
+/* Under which key the last good signature came on a connection. The host keeps one, zeroed at first, for each of its connections. */
+struct flow_proven {
+    bool known;
+    uint8_t access_key[ACCESS_KEY_CHARS];
+};
 /* All slices are loans for the call in which the host fills the struct. */
 struct flow_request {
     enum flow_port port;
     bool tls;
     struct slice method, target;                   /* as received */
     struct slice peer;                             /* address as text */
+    struct flow_proven *proven;                    /* its connection's; lives longer than the request. NULL: none */
     const struct s3_header *headers;               /* as received, in order */
     size_t header_count;
     enum s3_error refuse;                          /* what the host found wrong with it: answered before anyone is asked */
@@ -123,6 +131,7 @@ struct flow_metrics {                              /* one per worker, in shared 
     uint64_t frames_bad;                           /* stored frames that did not verify */
     uint64_t parked, asked_again;
     uint64_t grammar;                              /* refused before asking */
+    uint64_t held;                                 /* waited for their share */
 };
 struct flow_slot {
     struct flow *flow;
@@ -130,6 +139,8 @@ struct flow_slot {
     uint32_t next_free;
 };
 struct flow_put;
+struct flow_fair;
+struct fair_row;
 struct flow_worker {
     const struct flow_host *host;
     void *ctx;                                     /* the host's own */
@@ -147,6 +158,7 @@ struct flow_worker {
     struct flow_slot *slots;
     uint32_t slot_count, slot_free, active;
     struct list parked;
+    struct flow_fair *fair;                        /* fair.c */
     struct flow_put *puts_free;
     uint32_t puts_free_count;
     uint32_t forms;                                /* held at once: FLOW_FORMS_MAX */
@@ -173,7 +185,7 @@ void flow_metrics_text(struct buf *out, const struct flow_metrics *m, size_t wor
 /* requests ---------------------------------------------------------------------------------------------------------------------- */
 
 enum flow_step {
-    FLOW_NEW, FLOW_FORM, FLOW_PARKED, FLOW_ASKED, FLOW_READ, FLOW_BODY, FLOW_COPY, FLOW_SEALING, FLOW_COMMITTED, FLOW_CONTROL, FLOW_LIST, FLOW_RAW,
+    FLOW_NEW, FLOW_FORM, FLOW_WAITING, FLOW_PARKED, FLOW_ASKED, FLOW_READ, FLOW_BODY, FLOW_COPY, FLOW_SEALING, FLOW_COMMITTED, FLOW_CONTROL, FLOW_LIST, FLOW_RAW,
     FLOW_LOG, FLOW_SENDING, FLOW_DONE
 };
 #define FLOW_PORTION_FIRST 2
@@ -242,7 +254,13 @@ struct flow {
     enum flow_step step;
     struct flow_worker *w;
     void *ctx;                                     /* the host's own */
-    struct list node;                              /* in w->parked */
+    struct list node;                              /* in w->parked, or waiting for its share */
+    struct list fair_node;
+    struct fair_row *fair;                         /* whose share it waits for, or takes; NULL: neither */
+    bool fair_waits, fair_key_known;
+    uint8_t fair_key[ACCESS_KEY_CHARS];            /* as presented */
+    uint64_t fair_ms;
+    struct flow_proven *proven;
     uint64_t id;                                   /* 0: no slot */
     uint64_t parked_ms, front_id;
     enum flow_port port;

@@ -30,6 +30,18 @@ bool flow_class_is_log(const struct flow *f);
 /* ask.c: reads the request and asks, or parks when a peer is away. */
 void flow_ask(struct flow *f, bool again);
 
+/* fair.c: each caller's share of what is with the gate */
+struct flow_fair *flow_fair_new(void);             /* NULL: out of memory */
+void flow_fair_free(struct flow_fair *s);
+/* May f be asked now? False: it waits in line; flow_fair_serve() asks it. */
+bool flow_fair_enter(struct flow *f, struct slice credential, struct slice peer);
+void flow_fair_leave(struct flow *f);              /* counted or waiting no more; does nothing when it is neither */
+void flow_fair_look(struct flow *f);               /* at the end of each entry: leaves when its answer is written, or its client takes no more */
+void flow_fair_serve(struct flow_worker *w);       /* asks those who may go now: the last thing of an entry, for others may be gone then */
+void flow_fair_tick(struct flow_worker *w);
+void flow_fair_proven(struct flow *f);             /* the gate accepted its signature */
+void flow_fair_answered(struct flow *f, const struct wire_answer *m);
+
 /* answer.c */
 void flow_request_id(struct flow *f, const uint8_t id[ID_BYTES]);
 /* The whole answer at once: head and body. */

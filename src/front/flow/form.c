@@ -15,7 +15,7 @@ bool flow_form_wanted(const struct flow *f) { return f->op == S3_OP_PostObject |
 
 bool flow_form_holds(const struct flow *f)
 {
-    return f->form && f->form->reader && (f->step == FLOW_ASKED || f->step == FLOW_PARKED);
+    return f->form && f->form->reader && (f->step == FLOW_ASKED || f->step == FLOW_PARKED || f->step == FLOW_WAITING);
 }
 
 void flow_form_end(struct flow *f)

@@ -33,6 +33,7 @@ void flow_metrics_text(struct buf *out, const struct flow_metrics *m, size_t wor
     counter(out, "tillit_front_frames_bad_total", "Stored frames that did not verify.", sum.frames_bad);
     counter(out, "tillit_front_parked_total", "Requests that waited for a gate or keeper to come back.", sum.parked);
     counter(out, "tillit_front_asked_again_total", "Requests asked again after a restart.", sum.asked_again);
+    counter(out, "tillit_front_held_total", "Requests that waited until their caller had room for them.", sum.held);
     counter(out, "tillit_front_grammar_refused_total", "Requests refused before anyone was asked.", sum.grammar);
     buf_printf(out, "# HELP tillit_front_peer_up Whether this worker's connection stands.\n# TYPE tillit_front_peer_up gauge\n"
                     "tillit_front_peer_up{peer=\"gate\"} %d\ntillit_front_peer_up{peer=\"keeper\"} %d\n", gate_up, keeper_up);

@@ -38,6 +38,21 @@ static enum s3_error read_headers(ngx_http_request_t *r, struct flow_request *ou
     return S3E_NONE;
 }
 
+/* What belongs to a connection lies in its pool, which lives until it is closed, and is found by its cleanup's handler. */
+static void proven_cleanup(void *data) { (void)data; }
+
+static struct flow_proven *proven_of(ngx_connection_t *c)
+{
+    ngx_pool_cleanup_t *cln = c->pool ? c->pool->cleanup : NULL;
+    while (cln && cln->handler != proven_cleanup) cln = cln->next;
+    if (cln || !c->pool) return cln ? cln->data : NULL;
+    cln = ngx_pool_cleanup_add(c->pool, sizeof(struct flow_proven));
+    if (!cln) return NULL;
+    ngx_memzero(cln->data, sizeof(struct flow_proven));
+    cln->handler = proven_cleanup;
+    return cln->data;
+}
+
 static void host_request(struct flow *f, struct flow_request *out)
 {
     ngx_http_request_t *r = ((struct tl_req *)f->ctx)->r;
@@ -47,6 +62,7 @@ static void host_request(struct flow *f, struct flow_request *out)
         .method = slice_ngx(r->method_name),
         .target = slice_ngx(r->unparsed_uri),
         .peer = slice_ngx(r->connection->addr_text),
+        .proven = proven_of(r->connection),
         /* Of a chunked body nginx counts here what it has read so far: that is not a length. */
         .length_known = r->headers_in.content_length_n >= 0 && !r->headers_in.chunked,
         .length = r->headers_in.content_length_n > 0 && !r->headers_in.chunked ? (uint64_t)r->headers_in.content_length_n : 0,

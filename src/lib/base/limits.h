@@ -228,6 +228,15 @@
 #define FLOW_PUTS_KEPT 16                        /* idle upload states a worker keeps for reuse */
 #define FLOW_PIECES_MAX 64                       /* of one writev to a peer */
 #define FLOW_LOG_READ_BYTES 65536
+#define FAIR_KEYS_MAX 1024                       /* callers of one worker that are told apart */
+#define FAIR_PEER_CHARS_MAX 48
+#define FAIR_SHARES 64                           /* requests with the gate, of all callers, while there are few */
+#define FAIR_SHARE_MIN 4                         /* of one caller, however many there are */
+#define FAIR_UNPROVEN_MAX 4                      /* of those who sign wrongly */
+#define FAIR_ACTIVE_MS 200                       /* who asked within counts as a caller */
+#define FAIR_HOLD_MS 1000                        /* a request counts so long at most */
+#define FAIR_WAIT_MS 10000                       /* and waits so long at most */
+#define FAIR_FAILED_MS 10000                     /* a wrong signature is remembered */
 #define FLOW_ALLOW_BYTES_MAX 64                  /* every method */
 #define FLOW_CREDENTIAL_BYTES_MAX 256            /* that ASK can carry */
 #define FLOW_LIST_HEADER_BYTES_MAX 4096          /* of a listing's answer: LISTING.headers' bound */
