@@ -108,6 +108,20 @@ static void acls_of_new_buckets_are_private_or_refused(void **state)
     rig_free(r);
 }
 
+static void a_bucket_made_again_is_there_in_s3s_first_region(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    snprintf(r->g->region, sizeof r->g->region, "us-east-1");
+    r->g->conf.any_region = true;
+    uint64_t control = log_size(r->t->control);
+    is(call(r, "PUT", "/bucket", NULL), 200, "");
+    assert_int_equal(log_size(r->t->control), control);
+    rig_ask(r, ++next_id, (struct rig_ask){.method = "PUT", .path = "/bucket", .key = RIG_KEY_OTHER});
+    rig_status(r, next_id, 409, "BucketAlreadyExists");
+    rig_free(r);
+}
+
 /* LAW-1, LAW-4 */
 static void a_document_is_a_leaf_of_the_control_log_before_it_is_answered(void **state)
 {
@@ -316,6 +330,7 @@ int main(void)
         cmocka_unit_test(a_new_bucket_blocks_public_access_and_takes_no_acls),
         cmocka_unit_test(the_test_profile_makes_buckets_of_the_old_kind),
         cmocka_unit_test(acls_of_new_buckets_are_private_or_refused),
+        cmocka_unit_test(a_bucket_made_again_is_there_in_s3s_first_region),
         cmocka_unit_test(a_document_is_a_leaf_of_the_control_log_before_it_is_answered),
         cmocka_unit_test(what_is_absent_has_a_code_of_its_own),
         cmocka_unit_test(ending_what_is_not_there_is_a_read),

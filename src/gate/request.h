@@ -274,6 +274,8 @@ void op_config_begin(struct gate_request *r);      /* Put and Delete of a bucket
 void op_iam_begin(struct gate_request *r);         /* POST / of IAM and STS; S3 Control */
 void op_preflight_begin(struct gate_request *r);
 void op_bucket_create_begin(struct gate_request *r);
+/* A refused CreateBucket of a bucket the caller has: in S3's first region that is a success. False: it is a refusal like others. */
+MUST_USE bool op_bucket_again(struct gate_request *r);
 void op_bucket_delete_begin(struct gate_request *r);
 void op_look_begin(struct gate_request *r);        /* HeadBucket, ListBuckets, what reads configuration, absent codes */
 void op_look_object_acl(struct gate_request *r);   /* GetObjectAcl, and what PutObjectAcl has left to do: a read of the object */

@@ -132,6 +132,7 @@ static void step_go(struct gate_request *r)
         return;
     }
     if (!step_decide_and_bind(r)) {
+        if (op_bucket_again(r)) return;
         /* What is denied without the tags of a document that is still to come may be allowed with them: op_tagging.c decides again. */
         bool early = r->op == S3_OP_PutObjectTagging && r->has_ctx && r->fault.code == S3E_AccessDenied && !decided_needs_object(r->decided);
         if (!early) {
