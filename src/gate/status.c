@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Writes DIR/run/gate/status.json: how the gate is, for `tillit doctor`. No name, no key, no count of anybody's data.
+ * Writes DIR/run/gate/status.json: how the gate is, for `tillit doctor` and `tillit tenant list`. No name, no key; of data only how much is kept,
+ * by tenant id, which who runs the disks sees anyway.
  * Role: a timer of main.c calls status_write(); a reader finds the old or the new file, never half of one.
  * Trusts: nothing. Law: 2 (no socket beside the door: the gate says, nobody asks), 7.
  * Spec: docs/spec/dir.md
@@ -8,15 +9,25 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "gate/flow.h"
 #include "gate/tenants.h"
 
-#define STATUS_BYTES_MAX (4 * 1024 * 1024)
+/* A quota of 0 is none; records are counted only where there is one. */
+static void put_quota(struct buf *b, struct gate *g, struct gate_tenant *t)
+{
+    if (!t->flow) return;
+    const struct quota *q = &t->flow->quota;
+    buf_printf(b, ",\"objects\":%llu,\"bytes\":%llu,\"records_today\":%llu,", (unsigned long long)q->objects, (unsigned long long)q->bytes,
+               (unsigned long long)quota_records(g, t));
+    buf_printf(b, "\"quota\":{\"objects\":%llu,\"bytes\":%llu,\"requests_per_second\":%llu,\"records_per_day\":%llu}", (unsigned long long)q->limit.objects,
+               (unsigned long long)q->limit.bytes, (unsigned long long)q->limit.requests_per_second, (unsigned long long)q->limit.records_per_day);
+}
 
 static const char *yes(bool b) { return b ? "true" : "false"; }
 
 void status_write(struct gate *g, bool keeper_ready, int landlock_abi)
 {
-    AUTO(buf) struct buf b = BUF_INIT(STATUS_BYTES_MAX);
+    AUTO(buf) struct buf b = BUF_INIT(GATE_STATUS_BYTES_MAX);
     char path[1200], tmp[1208], id[ID_TEXT_CHARS + 1];
     struct logbook_stats s;
     struct secret_status m = secret_status();
@@ -29,9 +40,11 @@ void status_write(struct gate *g, bool keeper_ready, int landlock_abi)
     if (g->conf.s3_tests) buf_put_str(&b, "\"profile\":\"s3-tests\",");
     buf_put_str(&b, "\"tenants\":[");
     for (size_t i = 0; i < g->tenant_count; i++) {
-        const struct gate_tenant *t = g->tenant_list[i];
+        struct gate_tenant *t = g->tenant_list[i];
         tenants_id_text(t->id, id);
-        buf_printf(&b, "%s{\"id\":\"%s\",\"served\":%s,\"why\":\"%s\"}", i > 0 ? "," : "", id, yes(t->served), t->served ? "" : t->unserved_why);
+        buf_printf(&b, "%s{\"id\":\"%s\",\"served\":%s,\"why\":\"%s\"", i > 0 ? "," : "", id, yes(t->served), t->served ? "" : t->unserved_why);
+        put_quota(&b, g, t);
+        buf_put_u8(&b, '}');
     }
     buf_put_str(&b, "]}\n");
     if (!buf_ok(&b)) return;

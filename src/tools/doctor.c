@@ -85,15 +85,14 @@ static void walls(struct report *r, const char *dir)
 
 static void gate_says(struct report *r, const char *dir)
 {
-    char path[TOOLS_PATH_MAX], text[400];
-    AUTO(buf) struct buf b = BUF_INIT(1024 * 1024);
+    char path[TOOLS_PATH_MAX], text[800];
     snprintf(path, sizeof path, "%s/run/gate/status.json", dir);
     /* The gate says how it is once a second: right after a start nothing is said yet. */
     for (int i = 0; access(path, F_OK) != 0 && i < STATUS_WAIT_MS / STATUS_POLL_MS; i++) {
         struct timespec wait = {0, STATUS_POLL_MS * 1000000L};
         nanosleep(&wait, NULL);
     }
-    json_t *j = file_read(path, &b) == ERR_OK ? json_loadb((const char *)b.p, b.n, 0, NULL) : NULL;
+    json_t *j = gate_status_read(dir);
     if (!j) {
         say(r, false, "the gate has not said how it is", "wait a second; if it stays so, read the server's log on stderr");
         return;
@@ -116,7 +115,10 @@ static void gate_says(struct report *r, const char *dir)
     json_t *t, *tenants = json_object_get(j, "tenants");
     json_array_foreach(tenants, i, t) {
         const char *why = json_string_value(json_object_get(t, "why"));
-        snprintf(text, sizeof text, "tenant %s %s", json_string_value(json_object_get(t, "id")), json_is_true(json_object_get(t, "served")) ? "is served" : "is NOT served");
+        AUTO(buf) struct buf kept = BUF_INIT(1024);
+        tenant_usage_text(t, &kept);
+        snprintf(text, sizeof text, "tenant %s %s; %.*s", json_string_value(json_object_get(t, "id")), json_is_true(json_object_get(t, "served")) ? "is served" : "is NOT served",
+                 (int)kept.n, (const char *)kept.p);
         say(r, json_is_true(json_object_get(t, "served")), text, why && *why ? why : "read the server's log on stderr");
     }
     json_decref(j);

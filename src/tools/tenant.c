@@ -15,9 +15,11 @@
 
 static const char usage[] =
     "usage: tillit tenant create DIR --tenant NAME [--officer-key FILE] [--owner-key FILE] [--endpoint URL] [--json]\n"
+    "       tillit tenant list DIR [--json]\n"
     "\n"
     "The officer's key is the one that `tillit init` named (DIR/demo/officer in a demonstration). Without --owner-key an owner's\n"
-    "key is made below DIR/demo. Prints the tenant's first access key: the secret is shown this once.\n";
+    "key is made below DIR/demo. Prints the tenant's first access key: the secret is shown this once.\n"
+    "list prints what each tenant keeps, and its quotas.\n";
 
 /* Posts one statement; its answer, or NULL after the refusal was printed. */
 static json_t *post(const struct store_client *c, const struct statement_parts *p, const struct record_ssh_private *key, int *code)
@@ -89,6 +91,7 @@ int cmd_tenant(int argc, char **argv)
                                {"--endpoint", &endpoint, NULL}, {"--json", NULL, &as_json}};
     int n = options_read(argc, argv, o, ARRAY_LEN(o), p, 2, usage);
     if (n == -2) return EXIT_DONE;
+    if (n == 2 && strcmp(p[0], "list") == 0 && !name && !officer_path && !owner_path && !endpoint) return tenant_list(p[1], as_json);
     if (n != 2 || strcmp(p[0], "create") != 0 || !name || s3_bucket_name_check(slice_str(name)) != S3E_NONE) {
         if (n >= 0) fputs(usage, stderr);
         return EXIT_USAGE;

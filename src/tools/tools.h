@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "base/base.h"
+#include "base/limits.h"
 #include "record/record.h"
 
 enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_REACH = 3, EXIT_INTERNAL = 4 };
@@ -66,6 +67,11 @@ MUST_USE enum err statement_make(const struct statement_parts *p, const struct r
 MUST_USE enum err ssh_key_make(const char *path, const char *comment, struct record_ssh_private *out);
 MUST_USE enum err ssh_key_read(const char *path, struct record_ssh_private *out);
 void random_bytes(void *out, size_t n);
+
+/* tenant_list.c: what run/gate/status.json says; NULL: it is not there. */
+json_t *gate_status_read(const char *dir);
+void tenant_usage_text(const json_t *tenant, struct buf *out);
+int tenant_list(const char *dir, bool as_json);
 
 int cmd_init(int argc, char **argv);
 int cmd_tenant(int argc, char **argv);

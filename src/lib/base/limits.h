@@ -199,6 +199,7 @@
 #define GATE_BATCHES_MAX 4                       /* DeleteObjects jobs at once, one a tenant */
 #define GATE_BATCH_ITEMS_BYTES_MAX 48000         /* of one slice: an opening takes OPENING_BYTES_MAX, and the rest of it is small */
 #define GATE_BATCH_MARKERS_MAX 32                /* of one slice: each is sealed in the turn of its leaf */
+#define GATE_STATUS_BYTES_MAX (4 * 1024 * 1024)  /* status.json of TENANTS_MAX tenants */
 #define QUOTA_RATE_MAX 1000000000u               /* requests a second */
 #define QUOTA_BURST_MS 2000                      /* what a bucket of tokens holds */
 #define GATE_SWEEP_MS 100                        /* looking for what waited too long for the keeper */
