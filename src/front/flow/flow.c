@@ -430,7 +430,7 @@ void flow_can_write(struct flow *f)
 
 void flow_file_done(struct flow *f, int64_t n)
 {
-    if (f->step == FLOW_READ) flow_get_file_done(f, n);
+    if (f->step == FLOW_READ || f->step == FLOW_COPY) flow_get_file_done(f, n);
     else if (f->step == FLOW_LOG) flow_log_file_done(f, n);
     struct flow_worker *w = f->w;
     over(f);

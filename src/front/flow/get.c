@@ -301,7 +301,7 @@ static void drive(struct flow *f)
             bad_data(f, e == ERR_CORRUPT);
             return;
         }
-        if (reading(f) && g->rows_done && g->unit_next == g->unit_send && !f->writing) {
+        if (reading(f) && g->rows_done && g->unit_next == g->unit_send && !f->writing && g->sent != g->rel.len) {
             bad_data(f, false);                    /* the rows end before the length that was promised */
             return;
         }

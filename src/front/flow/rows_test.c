@@ -155,28 +155,49 @@ static void rows_that_end_early_cut_the_answer(void **state)
     parts_free(s);
 }
 
+/* A blob directory with the file that the location of row `part` names; the rig's file is that part's ciphertext. */
+struct blobs {
+    char dir[32], path[64], file[96];
+};
+static void blobs_begin(struct blobs *b, struct rig *r, const struct parts *s, size_t part, struct buf *rows)
+{
+    AUTO(buf) struct buf name = BUF_INIT(64);
+    strcpy(b->dir, "/tmp/front-rows-XXXXXX");
+    assert_non_null(mkdtemp(b->dir));
+    for (size_t i = 0; i < s->count; i++) put_row(rows, (uint8_t)(i + 1), s->size[i], s->off[i], 1, i == part ? 3 : s->engine[i]);
+    for (size_t at = 0; at + 17 <= rows->n; at++)
+        if (rows->p[at] == 3 && memcmp(rows->p + at + 1, "location", 8) == 0) buf_put_base32(&name, slice_of(rows->p + at + 1, ID_BYTES));
+    snprintf(b->path, sizeof b->path, "%s/%.2s", b->dir, (const char *)name.p);
+    assert_int_equal(mkdir(b->path, 0700), 0);
+    snprintf(b->file, sizeof b->file, "%s/%.26s", b->path, (const char *)name.p);
+    int fd = open(b->file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+    r->w.blobs_fd = open(b->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    buf_put_slice(&r->file, buf_slice(&s->cipher[part]));
+}
+static void blobs_end(const struct blobs *b, struct rig *r)
+{
+    close(r->w.blobs_fd);
+    unlink(b->file);
+    rmdir(b->path);
+    rmdir(b->dir);
+}
+/* A thread has read what was asked of it. */
+static void thread_reads(struct rig *r)
+{
+    memcpy(r->file_out, r->file.p + r->file_off, r->file_n);
+    flow_file_done(&r->f, (int64_t)r->file_n);
+}
+
 static void packs_and_files_are_read_in_the_order_of_rows(void **state)
 {
     (void)state;
-    char dir[] = "/tmp/front-rows-XXXXXX", path[64];
-    assert_non_null(mkdtemp(dir));
+    struct blobs b;
     struct parts *s = parts_new(4, (const size_t[]){70000, 300000, 9, 200000});
     struct rig *r = setup("GET", "/b/k");
-    /* The second part is a file: its location names it. */
-    AUTO(buf) struct buf rows = BUF_INIT(65536), name = BUF_INIT(64);
-    s->engine[1] = 3;
-    for (size_t i = 0; i < 4; i++) put_row(&rows, (uint8_t)(i + 1), s->size[i], s->off[i], 1, s->engine[i]);
-    for (size_t at = 0; at + 17 <= rows.n; at++)
-        if (rows.p[at] == 3 && memcmp(rows.p + at + 1, "location", 8) == 0) buf_put_base32(&name, slice_of(rows.p + at + 1, ID_BYTES));
-    snprintf(path, sizeof path, "%s/%.2s", dir, (const char *)name.p);
-    assert_int_equal(mkdir(path, 0700), 0);
-    char file[96];
-    snprintf(file, sizeof file, "%s/%.26s", path, (const char *)name.p);
-    int fd = open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    close(fd);
-    r->w.blobs_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    buf_put_slice(&r->file, buf_slice(&s->cipher[1]));
+    AUTO(buf) struct buf rows = BUF_INIT(65536);
+    blobs_begin(&b, r, s, 1, &rows);
     uint64_t id = asked(r);
     size_t part;
     r->file_later = true;
@@ -184,16 +205,12 @@ static void packs_and_files_are_read_in_the_order_of_rows(void **state)
     assert_true(answer_read(r, s, &part) && part == 0);
     assert_int_equal(r->files, 1);                 /* the file's turn: a thread reads it */
     expect_silence(r, &r->w.keeper);
-    memcpy(r->file_out, r->file.p + r->file_off, r->file_n);
     r->file_later = false;
-    flow_file_done(&r->f, (int64_t)r->file_n);
+    thread_reads(r);
     read_all(r, s);
     check_body(r, 0, s->all);
     assert_true(r->last);
-    close(r->w.blobs_fd);
-    unlink(file);
-    rmdir(path);
-    rmdir(dir);
+    blobs_end(&b, r);
     teardown(r);
     parts_free(s);
 }
@@ -364,6 +381,36 @@ static void a_copy_is_its_source_sealed_anew(void **state)
     }
 }
 
+static void a_copy_goes_on_when_a_thread_has_read_its_file(void **state)
+{
+    (void)state;
+    AUTO(buf) struct buf want = BUF_INIT(8 << 20), staged = BUF_INIT(8 << 20), rows = BUF_INIT(65536);
+    struct blobs b;
+    struct parts *s = parts_new(3, (const size_t[]){70000, 3000000, 9});
+    uint64_t id;
+    bool done = false;
+    struct rig *r = copying(&id, S3_PUT_BYTES_MAX, 0);
+    seal_all(&want, s->all);
+    blobs_begin(&b, r, s, 1, &rows);
+    r->file_later = true;
+    assert_int_equal(give_rows(r, id, buf_slice(&rows), s->all, 0, s->all, false), ERR_OK);
+    for (unsigned read = 0, still = 0; !done;) {
+        while (turn(r, s, &staged, &done)) still = 0;
+        assert_true(still++ < 3);                  /* nothing waits for ever */
+        if (r->files > read) {
+            read = (unsigned)r->files;
+            thread_reads(r);
+        } else if (!done) {
+            give_credit(r, id, staged.n);
+        }
+    }
+    assert_int_equal(staged.n, want.n);
+    assert_memory_equal(staged.p, want.p, want.n);
+    blobs_end(&b, r);
+    teardown(r);
+    parts_free(s);
+}
+
 static void a_copy_over_several_releases(void **state)
 {
     (void)state;
@@ -473,6 +520,7 @@ int main(void)
         cmocka_unit_test(without_the_gate_the_rest_of_the_rows_is_lost),
         cmocka_unit_test(a_refusal_in_the_middle_cuts),
         cmocka_unit_test(a_copy_is_its_source_sealed_anew),
+        cmocka_unit_test(a_copy_goes_on_when_a_thread_has_read_its_file),
         cmocka_unit_test(a_copy_over_several_releases),
         cmocka_unit_test(a_copy_past_its_ticket_is_refused),
         cmocka_unit_test(a_copy_that_cannot_go_on_is_given_up),
