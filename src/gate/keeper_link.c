@@ -132,6 +132,18 @@ void keeper_sweep(struct gate *g)
 
 /* frames ------------------------------------------------------------------------------------------------------------ */
 
+/* Rule 11: once after each READY, when all that was sent again is settled. */
+static void settledall(struct gate *g)
+{
+    struct gate_keeper *k = g->keeper;
+    if (k->state != KEEPER_READY || !k->settledall_due || !flow_all_resent(g)) return;
+    struct wire_settledall m = {0};
+    enum err e = wire_put_settledall(wire_conn_out(k->conn), 0, &m);
+    ASSERT(e == ERR_OK);
+    wire_conn_kick(k->conn);
+    k->settledall_due = false;
+}
+
 static enum err keeper_on_ready(struct gate_keeper *k, struct slice payload)
 {
     struct wire_ready m;
@@ -158,7 +170,7 @@ static enum err keeper_on_ready(struct gate_keeper *k, struct slice payload)
         list_del(&a->node);
         ask_send(k, a);
     }
-    keeper_settledall(k->gate);
+    settledall(k->gate);
     return ERR_OK;
 }
 
@@ -225,7 +237,7 @@ static enum err keeper_frame(struct wire_conn *c, uint8_t type, uint64_t id, str
     TRY(wire_get_settled(payload, &m));
     if (m.outcome != WIRE_SETTLED_DONE && m.outcome != WIRE_SETTLED_REFUSED) return ERR_INPUT;
     TRY(flow_settled(k->gate, &m));
-    keeper_settledall(k->gate);
+    settledall(k->gate);
     return ERR_OK;
 }
 
@@ -287,21 +299,6 @@ struct gate_keeper *keeper_new(struct gate *g)
     return k;
 }
 
-void keeper_free(struct gate_keeper *k)
-{
-    if (!k) return;
-    loop_timer_cancel(k->gate->loop, &k->retry);
-    struct wire_conn *c = k->conn;
-    k->conn = NULL;
-    if (c) wire_conn_close(c);
-    free(k->asks);
-    free(k->free_slots);
-    k->asks = NULL;
-    k->free_slots = NULL;
-    k->asks_cap = 0;
-    /* k itself stays: the connection's closed() comes at the end of the turn. One per process. */
-}
-
 /* LAW-1, the pair of step_record.c's: whatever goes to the keeper stands durably on the log. flow.c calls in leaf order. */
 void keeper_apply(struct gate *g, const uint8_t log[ID_BYTES], uint64_t index, struct slice command)
 {
@@ -345,16 +342,4 @@ void keeper_grant(struct gate *g, const uint8_t blob[ID_BYTES], uint64_t front_i
 void keeper_flush(struct gate *g)
 {
     if (g->keeper->state == KEEPER_READY) wire_conn_flush(g->keeper->conn);
-}
-
-/* Rule 11: once after each READY, when all that was sent again is settled. */
-void keeper_settledall(struct gate *g)
-{
-    struct gate_keeper *k = g->keeper;
-    if (k->state != KEEPER_READY || !k->settledall_due || !flow_all_resent(g)) return;
-    struct wire_settledall m = {0};
-    enum err e = wire_put_settledall(wire_conn_out(k->conn), 0, &m);
-    ASSERT(e == ERR_OK);
-    wire_conn_kick(k->conn);
-    k->settledall_due = false;
 }

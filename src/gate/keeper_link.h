@@ -30,19 +30,17 @@ struct keeper_ask {
 };
 
 struct gate_keeper *keeper_new(struct gate *g);    /* connects from the next turn on */
-void keeper_free(struct gate_keeper *k);
 bool keeper_ready(const struct gate *g);
 void keeper_find(struct gate *g, struct keeper_ask *a);    /* found, find and ctx are set */
 void keeper_scan(struct gate *g, struct keeper_ask *a);
 void keeper_forget(struct gate *g, struct keeper_ask *a);
-/* No-op while the keeper is not ready: flow_ready() sends what is unsettled then. */
 /* So much is on its way to it that an APPLY should wait: a peer that does not read is dropped, and would be again when all is sent anew. */
 bool keeper_full(const struct gate *g);
+/* These do nothing while the keeper is not ready: flow_ready() sends what is unsettled then. */
 void keeper_apply(struct gate *g, const uint8_t log[ID_BYTES], uint64_t index, struct slice command);
 void keeper_mark(struct gate *g, const uint8_t log[ID_BYTES], uint64_t mark);
 void keeper_grant(struct gate *g, const uint8_t blob[ID_BYTES], uint64_t front_id, uint64_t cipher_max);
 void keeper_flush(struct gate *g);                 /* GRANT before TICKET */
-void keeper_settledall(struct gate *g);
 void keeper_sweep(struct gate *g);
 
 #endif

@@ -27,7 +27,8 @@ static void part_job_cleanup(struct gate_request *r)
 /* Until op_put_open() has its own. */
 static void part_cleanup(struct gate_request *r) { part_job_cleanup(r); }
 
-struct part_job *part_job_new(struct gate_request *r)
+/* NULL: refused, its leaf is under way. */
+static struct part_job *part_job_new(struct gate_request *r)
 {
     uint32_t number = 0;
     struct part_job *j = calloc(1, sizeof *j);

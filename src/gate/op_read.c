@@ -45,7 +45,7 @@ static void read_held(struct hold_wait *w, bool yes)
 }
 
 /* True: the read stands; false: it looks again, or waits for the key. */
-bool read_stands(struct gate_request *r)
+static bool read_stands(struct gate_request *r)
 {
     if (hold_is_held(&r->hold) || BREAK("read-no-recheck")) return true;
     enum recent_answer a = recent_ask(r->gate->recent, r->slot, r->find_sent);

@@ -46,8 +46,6 @@ struct part_job {
     uint64_t at;                                   /* the part's time, once its leaf is appended */
     struct part_copy *copy;                        /* op_part_copy.c */
 };
-/* NULL: refused, its leaf is under way. */
-struct part_job *part_job_new(struct gate_request *r);
 void part_refuse(struct gate_request *r, enum s3_error code);
 /* The hold of the part's name, FIND of what is there; then held(r), with job->guard set. */
 void part_hold(struct gate_request *r, void (*held)(struct gate_request *r));

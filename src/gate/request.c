@@ -46,17 +46,6 @@ static void request_free(struct gate_request *r)
     free(r);
 }
 
-void requests_free(struct gate_requests *p)
-{
-    if (!p) return;
-    while (!list_empty(&p->spare)) {
-        struct gate_request *r = container_of(p->spare.next, struct gate_request, node);
-        list_del(&r->node);
-        request_free(r);
-    }
-    free(p);
-}
-
 size_t requests_count(const struct gate_requests *p) { return p->count; }
 
 static struct gate_request **table_slot(struct gate_requests *p, const struct gate_conn *c, uint64_t wire_id)

@@ -166,8 +166,7 @@ struct gate_request {
 
 struct gate_requests;
 struct gate_requests *requests_new(struct gate *g);
-void requests_free(struct gate_requests *p);
-size_t requests_count(const struct gate_requests *p);
+size_t requests_count(const struct gate_requests *p);      /* in flight; tests ask that none is left */
 
 /* NULL: REQUESTS_MAX are in flight. conn may be NULL (the gate's own). */
 struct gate_request *request_new(struct gate *g, struct gate_conn *c, uint64_t wire_id);
@@ -221,7 +220,6 @@ void op_read(struct gate_request *r, void (*got)(struct gate_request *r));
 void read_refuse(struct gate_request *r, enum s3_error code);
 /* Rule 8, the decision and the log's readiness once more, for the answer to a FIND behind got(). False: the request went another way (it may find anew). */
 MUST_USE bool read_goes_on(struct gate_request *r, const struct wire_found *m);
-MUST_USE bool read_stands(struct gate_request *r);
 /* Asks for rows of q's set from part number `from` on. */
 void read_find_part(struct gate_request *r, const struct request_get *q, uint16_t from, uint32_t rows_max, void (*found)(struct keeper_ask *a, const struct wire_found *m));
 /* From a durable receipt to what `says` asks for: one RELEASE, or of a set as many as it takes, each but the first on NEXT. With from->copy the request

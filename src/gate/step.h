@@ -120,7 +120,6 @@ MUST_USE enum err step_record_bucket(struct gate_request *r, const struct decide
                                      void (*durable)(struct gate_request *r, const struct recorded *rec));
 bool recorded_durable(const struct recorded *rec);               /* asks the logbook, keeps no flag of its own */
 void recorded_text(const struct recorded *rec, struct buf *out); /* "<log>/<index>" */
-uint64_t recorded_index(const struct recorded *rec);
 void recorded_spend(struct recorded *rec);                       /* a receipt releases once */
 
 /* step_release.c -------------------------------------------------------------------------------------------------------- */

@@ -32,12 +32,6 @@ void recorded_text(const struct recorded *rec, struct buf *out)
     buf_put_dec(out, rec->index);
 }
 
-uint64_t recorded_index(const struct recorded *rec)
-{
-    ASSERT(rec && rec->magic == RECORDED_MAGIC);
-    return rec->index;
-}
-
 void recorded_spend(struct recorded *rec)
 {
     ASSERT(rec && rec->magic == RECORDED_MAGIC);

@@ -48,16 +48,6 @@ struct summaries *summaries_new(struct gate *g)
     return s;
 }
 
-void summaries_free(struct summaries *s)
-{
-    if (!s) return;
-    loop_timer_cancel(s->gate->loop, &s->timer);
-    size_t cursor = 0;
-    for (struct summary *x; (x = map_next(s->by_tenant, &cursor, NULL));) free(x);
-    map_free(s->by_tenant);
-    free(s);
-}
-
 /* Appends the leaf of one reason, the one with the greatest count. False: not now. */
 static bool summary_append(struct summaries *s, struct summary *x)
 {

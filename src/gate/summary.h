@@ -10,7 +10,6 @@
 #include "gate/gate.h"
 
 struct summaries *summaries_new(struct gate *g);
-void summaries_free(struct summaries *s);
 /* t NULL: the provider log. id: the request's. */
 void summary_count(struct gate *g, struct gate_tenant *t, enum s3_error why, const uint8_t id[ID_BYTES]);
 

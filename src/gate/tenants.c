@@ -17,7 +17,7 @@
 #define BUCKETS_EVER_MAX 1000000       /* made in a tenant's life, deleted ones included */
 #define EPOCH_NOW 1                    /* the root's epoch; grows when rotation exists */
 
-void tenants_keys_path(const struct gate *g, const char *name, char *out, size_t out_n)
+static void keys_path(const struct gate *g, const char *name, char *out, size_t out_n)
 {
     snprintf(out, out_n, "%s/gate/keys/%s", g->dir, name);
 }
@@ -42,17 +42,17 @@ static enum err derive_fixed(struct gate *g, const struct secret *from, enum key
     return ERR_OK;
 }
 
-enum err tenants_log_id(struct gate *g, const struct secret *owner_key, enum log_kind kind, uint8_t out[ID_BYTES])
+static enum err log_id_of(struct gate *g, const struct secret *owner_key, enum log_kind kind, uint8_t out[ID_BYTES])
 {
     uint8_t k = (uint8_t)kind;
     return derive_fixed(g, owner_key, KEYS_LABEL_LOG_ID, slice_of(&k, 1), out, ID_BYTES);
 }
 
-enum err tenants_log_add(struct gate *g, const struct secret *owner_key, enum log_kind kind, uint32_t slot, struct gate_log **out)
+static enum err log_add(struct gate *g, const struct secret *owner_key, enum log_kind kind, uint32_t slot, struct gate_log **out)
 {
     struct log_params p = {.kind = kind, .slot = slot};
     char origin[512], text[ID_TEXT_CHARS + 1];
-    TRY(tenants_log_id(g, owner_key, kind, p.id));
+    TRY(log_id_of(g, owner_key, kind, p.id));
     struct slice id = slice_of(p.id, ID_BYTES);
     tenants_id_text(p.id, text);
     static const char *const kinds[] = {"", "control", "access", "provider", "heads"};
@@ -101,7 +101,7 @@ enum err tenants_keys_open(struct gate *g, uint8_t wal_key[32], struct buf *why)
 {
     char path[TENANT_PATH_MAX];
     TRY(root_open(g, why));
-    tenants_keys_path(g, "provider", path, sizeof path);
+    keys_path(g, "provider", path, sizeof path);
     enum err e = keyring_open(&g->provider_keyring, path, provider_record, g);
     if (e == ERR_OK && g->provider_key.n == 0) e = ERR_CORRUPT;
     if (e == ERR_MISSING) buf_printf(why, "%s is missing; `tillit init DIR --tenant NAME` makes a new store, a backup brings an old one back", path);
@@ -119,7 +119,7 @@ enum err tenants_keyring_make(struct gate *g, const char *name, const uint8_t te
     AUTO(buf) struct buf wrapped = BUF_INIT(KEYS_WRAPPED_BYTES);
     struct keys_wrap_id id = {.kind = KEYS_WRAP_TENANT, .generation = EPOCH_NOW};
     memcpy(id.tenant, tenant, ID_BYTES);
-    tenants_keys_path(g, name, path, sizeof path);
+    keys_path(g, name, path, sizeof path);
     TRY(g->root->epoch_key(g->root, g->crypto, EPOCH_NOW, &epoch));
     TRY(keys_new(g->rng, key));
     TRY(keys_wrap(g->crypto, g->rng, &epoch, &id, key, &wrapped));
@@ -163,7 +163,7 @@ struct gate_tenant *tenants_new(const uint8_t id[ID_BYTES])
 enum err tenants_state_key(struct gate *g, struct gate_tenant *t)
 {
     uint8_t control[ID_BYTES];
-    TRY(tenants_log_id(g, &t->key, LOG_KIND_CONTROL, control));
+    TRY(log_id_of(g, &t->key, LOG_KIND_CONTROL, control));
     return keys_derive(g->crypto, &t->key, KEYS_LABEL_STATE, slice_of(control, ID_BYTES), &t->state_key);
 }
 
@@ -344,8 +344,8 @@ static enum err control_each(void *ctx, uint64_t index, struct slice leaf, struc
 enum err tenants_logs_open(struct gate *g, struct gate_tenant *t)
 {
     struct opening_keyring o = {g, t};
-    TRY(tenants_log_add(g, &t->key, LOG_KIND_CONTROL, 1 + 2 * t->number, &t->control));
-    TRY(tenants_log_add(g, &t->key, LOG_KIND_ACCESS, 2 + 2 * t->number, &t->access));
+    TRY(log_add(g, &t->key, LOG_KIND_CONTROL, 1 + 2 * t->number, &t->control));
+    TRY(log_add(g, &t->key, LOG_KIND_ACCESS, 2 + 2 * t->number, &t->access));
     t->state = calloc(1, sizeof *t->state);
     if (!t->state) return ERR_NOMEM;
     TRY(policy_init(t->state));
@@ -353,6 +353,29 @@ enum err tenants_logs_open(struct gate *g, struct gate_tenant *t)
     t->display_name = g->conf.display_name;
     TRY(fold(t->control, control_each, &o));
     return fold(t->access, NULL, NULL);
+}
+
+static enum err fold_tenant(struct gate *g, const struct record_leaf *l, struct slice name)
+{
+    struct slice list = l->f[RECORD_F_LOGS].text, item, slot;
+    uint8_t want[ID_BYTES], have[ID_BYTES];
+    if (!record_list_text(&list, &item)) return ERR_CORRUPT;
+    struct slice id = slice_cut(item, ':', &slot);
+    TRY(base32_fixed(id, want, ID_BYTES));
+    size_t cursor = 0;
+    struct slice key;
+    for (struct gate_tenant *t; (t = map_next(g->tenants, &cursor, &key));) {
+        TRY(log_id_of(g, &t->key, LOG_KIND_CONTROL, have));
+        if (memcmp(want, have, ID_BYTES) != 0) continue;
+        if (g->tenant_count == TENANTS_MAX) return ERR_LIMIT;
+        t->number = (uint32_t)g->tenant_count;
+        g->tenant_list[g->tenant_count++] = t;
+        /* Until the tenant's own genesis stands, these are whose genesis is taken. */
+        tenants_signers_take(&t->owners, l->f[RECORD_F_SIGNER].text);
+        if (name.n <= S3_BUCKET_CHARS_MAX && name.n > 0) memcpy(t->name, name.p, name.n);
+        return ERR_OK;
+    }
+    return ERR_MISSING;
 }
 
 /* The provider's `tenant` leaves give the order of tenants, hence their slots. */
@@ -369,36 +392,13 @@ static enum err provider_each(void *ctx, uint64_t index, struct slice leaf, stru
     if (l.kind == RECORD_K_GENESIS) tenants_signers_take(&g->officers, l.f[RECORD_F_SIGNER].text);
     if (l.kind == RECORD_K_RDR) readers_fold(g, NULL, record_int(&l, RECORD_F_ON, 0) == 1, opened(&o, RECORD_F_RDR));
     if (l.kind != RECORD_K_TENANT) return ERR_OK;
-    return tenants_fold_tenant(g, &l, opened(&o, RECORD_F_NAME));
-}
-
-enum err tenants_fold_tenant(struct gate *g, const struct record_leaf *l, struct slice name)
-{
-    struct slice list = l->f[RECORD_F_LOGS].text, item, slot;
-    uint8_t want[ID_BYTES], have[ID_BYTES];
-    if (!record_list_text(&list, &item)) return ERR_CORRUPT;
-    struct slice id = slice_cut(item, ':', &slot);
-    TRY(base32_fixed(id, want, ID_BYTES));
-    size_t cursor = 0;
-    struct slice key;
-    for (struct gate_tenant *t; (t = map_next(g->tenants, &cursor, &key));) {
-        TRY(tenants_log_id(g, &t->key, LOG_KIND_CONTROL, have));
-        if (memcmp(want, have, ID_BYTES) != 0) continue;
-        if (g->tenant_count == TENANTS_MAX) return ERR_LIMIT;
-        t->number = (uint32_t)g->tenant_count;
-        g->tenant_list[g->tenant_count++] = t;
-        /* Until the tenant's own genesis stands, these are whose genesis is taken. */
-        tenants_signers_take(&t->owners, l->f[RECORD_F_SIGNER].text);
-        if (name.n <= S3_BUCKET_CHARS_MAX && name.n > 0) memcpy(t->name, name.p, name.n);
-        return ERR_OK;
-    }
-    return ERR_MISSING;
+    return fold_tenant(g, &l, opened(&o, RECORD_F_NAME));
 }
 
 static enum err keyrings_open(struct gate *g, struct buf *why)
 {
     char path[TENANT_PATH_MAX];
-    tenants_keys_path(g, "", path, sizeof path);
+    keys_path(g, "", path, sizeof path);
     DIR *d = opendir(path);
     if (!d) return ERR_IO;
     enum err e = ERR_OK;
@@ -407,7 +407,7 @@ static enum err keyrings_open(struct gate *g, struct buf *why)
         if (strncmp(x->d_name, "t-", 2) != 0 || base32_fixed(slice_str(x->d_name + 2), id, ID_BYTES) != ERR_OK) continue;
         struct gate_tenant *t = tenants_new(id);
         struct opening_keyring o = {g, t};
-        tenants_keys_path(g, x->d_name, path, sizeof path);
+        keys_path(g, x->d_name, path, sizeof path);
         e = keyring_open(&t->keyring, path, tenant_record, &o);
         /* A crash between the file and its first record: the tenant was never answered for, and no log names it. */
         if (e == ERR_OK && t->key.n == 0) continue;
@@ -423,8 +423,8 @@ static enum err logs_and_keys_open(struct gate *g, struct buf *why)
     g->tenants = map_new(TENANTS_MAX);
     g->keys = map_new(TENANTS_MAX * 16);
     readers_init(g);
-    TRY(tenants_log_add(g, &g->provider_key, LOG_KIND_PROVIDER, 0, &g->provider));
-    TRY(tenants_log_add(g, &g->provider_key, LOG_KIND_HEADS, UINT32_MAX, &g->heads));
+    TRY(log_add(g, &g->provider_key, LOG_KIND_PROVIDER, 0, &g->provider));
+    TRY(log_add(g, &g->provider_key, LOG_KIND_HEADS, UINT32_MAX, &g->heads));
     TRY(fold(g->heads, NULL, NULL));
     TRY(keyrings_open(g, why));
     enum err e = fold(g->provider, provider_each, g);

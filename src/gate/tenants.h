@@ -7,15 +7,11 @@
 #include "gate/gate.h"
 #include "record/record.h"
 
-void tenants_keys_path(const struct gate *g, const char *name, char *out, size_t out_n);
 void tenants_id_text(const uint8_t id[ID_BYTES], char out[ID_TEXT_CHARS + 1]);
-MUST_USE enum err tenants_log_id(struct gate *g, const struct secret *owner_key, enum log_kind kind, uint8_t out[ID_BYTES]);
-MUST_USE enum err tenants_log_add(struct gate *g, const struct secret *owner_key, enum log_kind kind, uint32_t slot, struct gate_log **out);
 MUST_USE enum err tenants_keyring_make(struct gate *g, const char *name, const uint8_t tenant[ID_BYTES], struct secret *key, struct keyring *k);
 struct gate_tenant *tenants_new(const uint8_t id[ID_BYTES]);
 MUST_USE enum err tenants_state_key(struct gate *g, struct gate_tenant *t);
 MUST_USE enum err tenants_logs_open(struct gate *g, struct gate_tenant *t);
-MUST_USE enum err tenants_fold_tenant(struct gate *g, const struct record_leaf *l, struct slice name);
 void tenants_signers_take(struct gate_signers *s, struct slice list);
 
 /* statements.c: an opened `stmt` value of the fold: its nonce was used. Once per leaf, at start. */

@@ -13,7 +13,7 @@
 
 static struct slice number_key(void) { return SLICE_LIT("Napply"); }
 
-void commit_item_free(struct commit_item *item) {
+static void commit_item_free(struct commit_item *item) {
     free(item->claims);
     free(item);
 }

@@ -156,7 +156,6 @@ void commit_kick(struct commit *c);               /* hands the turn's items over
 void commit_forget_queued(struct commit *c);      /* rule 7: what the old gate sent and no batch took */
 bool commit_idle(struct commit *c);
 size_t commit_queued(struct commit *c);
-void commit_item_free(struct commit_item *item);
 
 /* apply: a command's rows; committer's thread. refused: nothing was put. ERR_IO: the engine or (pack_failed) a pack failed. */
 MUST_USE enum err apply_item(struct commit *c, struct commit_item *item);

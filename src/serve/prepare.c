@@ -257,6 +257,19 @@ static void substitute(const struct serve *s, struct slice name, struct buf *out
     else out->bad = true;
 }
 
+/* text with every @NAME@ replaced. */
+static void fill_in(const struct serve *s, struct slice text, struct buf *out)
+{
+    struct slice head, name;
+    while (text.p) {
+        text = slice_cut(text, '@', &head);
+        buf_put_slice(out, head);
+        if (!text.p) break;
+        text = slice_cut(text, '@', &name);
+        substitute(s, name, out);
+    }
+}
+
 /* The module stands beside nginx.conf: where it was built may be out of the front's reach. */
 static enum err place_module(struct serve *s)
 {
@@ -283,14 +296,7 @@ enum err prepare_nginx(struct serve *s)
         say("%s is missing; build Tillit again (`make`)%s", path, "");
         return ERR_MISSING;
     }
-    struct slice rest = buf_slice(&in), head, name;
-    while (rest.p) {
-        rest = slice_cut(rest, '@', &head);
-        buf_put_slice(&out, head);
-        if (!rest.p) break;
-        rest = slice_cut(rest, '@', &name);
-        substitute(s, name, &out);
-    }
+    fill_in(s, buf_slice(&in), &out);
     in_dir(s, "front/nginx.conf", path);
     if (!buf_ok(&out) || write_file(path, buf_slice(&out), 0644) != ERR_OK) {
         say("%s cannot be written: %s", path, strerror(errno));
@@ -310,14 +316,7 @@ enum err prepare_endpoints(struct serve *s)
         say("%s is missing; `tillit init` writes it%s", from, "");
         return ERR_MISSING;
     }
-    struct slice rest = buf_slice(&in), head, name;
-    while (rest.p) {
-        rest = slice_cut(rest, '@', &head);
-        buf_put_slice(&out, head);
-        if (!rest.p) break;
-        rest = slice_cut(rest, '@', &name);
-        substitute(s, name, &out);
-    }
+    fill_in(s, buf_slice(&in), &out);
     if (!buf_ok(&out) || write_file(to, buf_slice(&out), 0644) != ERR_OK) {
         say("%s cannot be written: %s", to, strerror(errno));
         return ERR_IO;

@@ -1,25 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attack 21: a front taken over tells the keeper what only the gate may, and stages what it was not given."""
-import hashlib
 import os
 import socket
 
-from lib.attack import attack, held, records, store
+from lib.attack import attack, held, records, store, stored
 from lib.evilfront import EvilFront, Web, gone
 from lib.wire import ROLE_FRONT, ROLE_GATE, ROLE_KEEPER, ROLE_STEWARD, Conn, get_release_rows
 
 SIZE = 3 << 20
-
-
-def stored(s):
-    """{path: hash} of what lies in the clear of the file system: packs and blobs (the index changes with every batch)."""
-    out = {}
-    for tree in ("blobs", "packs"):
-        for directory, _, names in os.walk(os.path.join(s.dir, "keeper", tree)):
-            for name in names:
-                with open(os.path.join(directory, name), "rb") as f:
-                    out[tree, name] = hashlib.sha256(f.read()).hexdigest()
-    return out
 
 
 @attack("21", ("keeper-accept-ungranted", "the keeper took it"))

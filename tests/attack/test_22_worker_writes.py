@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attack 22: a worker taken over opens, cuts, removes and renames what lies below the data directory, and stages on after SEAL."""
-import hashlib
 import json
 import os
 import subprocess
 
-from lib.attack import attack, held, records, store
+from lib.attack import attack, held, records, store, stored
 from lib.case import PYTHON, Skip, program
 from lib.evilfront import EvilFront, Web, gone
 from lib.wire import get_release_rows
@@ -48,16 +47,6 @@ def everything(s):
     return out
 
 
-def hashes(s):
-    out = {}
-    for tree in ("blobs", "packs"):
-        for directory, _, names in os.walk(os.path.join(s.dir, "keeper", tree)):
-            for n in names:
-                with open(os.path.join(directory, n), "rb") as f:
-                    out[tree, n] = hashlib.sha256(f.read()).hexdigest()
-    return out
-
-
 @attack("22", ("blobs-writable", "the front's uid changed something"))
 def test_the_fronts_uid_changes_nothing(case):
     if os.geteuid() != 0:
@@ -71,14 +60,14 @@ def test_the_fronts_uid_changes_nothing(case):
     web.ok("PUT", "/kept/pack", body=body[:50000])
     with open(f"/proc/{s.pids('worker')[0][0]}/status") as f:
         uid = [line.split()[1] for line in f if line.startswith("Uid:")][0]
-    probe, before = case.path("probe.py", PROBE.encode()), hashes(s)
+    probe, before = case.path("probe.py", PROBE.encode()), stored(s)
     paths = everything(s)
     assert len(paths) > 1000 and any("/blobs/" in p and not d for p, d in paths), "nothing to try"
     r = subprocess.run([setpriv, "--reuid", uid, "--regid", uid, "--clear-groups", PYTHON, probe], input=json.dumps(paths), capture_output=True, text=True, timeout=60)
     assert r.returncode == 0, r.stderr
     done = json.loads(r.stdout)
     held(not done, "the front's uid changed something", done[:5])
-    held(hashes(s) == before, "the front's uid changed something", "stored bytes")
+    held(stored(s) == before, "the front's uid changed something", "stored bytes")
     assert web.request("GET", "/kept/file").body == body
     assert sum(1 for x in records(s) if x.get("w")) == 2, "two writes, two write leaves"
 

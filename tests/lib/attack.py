@@ -11,7 +11,9 @@ A test must be seen red: tests/attacks_red.py runs it once as it is and once for
 red run counts only if held() itself failed and said those words: a harness that fell over proves nothing.
 """
 import base64
+import hashlib
 import json
+import os
 import threading
 
 from lib import tlog
@@ -82,6 +84,17 @@ def by_id(s, request_id, **kw):
 def leaves(s, log):
     """All published leaves of logs[log], fetched as tiles: what anyone with the capability sees."""
     return tlog.leaves(s.endpoints["logs"][log]["url"])
+
+
+def stored(s):
+    """{path: hash} of what lies in the clear of the file system: packs and blobs (the index changes with every batch)."""
+    out = {}
+    for tree in ("blobs", "packs"):
+        for directory, _, names in os.walk(os.path.join(s.dir, "keeper", tree)):
+            for name in names:
+                with open(os.path.join(directory, name), "rb") as f:
+                    out[tree, name] = hashlib.sha256(f.read()).hexdigest()
+    return out
 
 
 def parallel(*functions):

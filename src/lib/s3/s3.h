@@ -295,10 +295,8 @@ enum s3_sum s3_sum_of_header(struct slice name);   /* x-amz-checksum-*, any case
 /* "FULL_OBJECT", "COMPOSITE". */
 const char *s3_sum_type_name(enum s3_sum_type t);
 MUST_USE bool s3_sum_type_of_name(struct slice name, enum s3_sum_type *out);
-/* What an upload in parts may ask for: CRC64NVME is FULL only, SHA*, MD5 and XXHASH* COMPOSITE only, CRC32 and CRC32C either.
- * type NULL: the default of the algorithm. D08, D09, D10: InvalidRequest. */
-MUST_USE enum s3_error s3_sum_type_check(enum s3_sum s, const enum s3_sum_type *asked, enum s3_sum_type *out, struct s3_fault *f);
-/* x-amz-checksum-algorithm and x-amz-checksum-type of CreateMultipartUpload: *sum NONE when none is named. Errors as above. */
+/* x-amz-checksum-algorithm and x-amz-checksum-type of CreateMultipartUpload: *sum NONE when none is named. CRC64NVME is FULL only,
+ * SHA*, MD5 and XXHASH* COMPOSITE only, CRC32 and CRC32C either. D08, D09, D10: InvalidRequest. */
 MUST_USE enum s3_error s3_sum_of_upload(const struct s3_header *h, size_t n, enum s3_sum *sum, enum s3_sum_type *type, struct s3_fault *f);
 /* The checksum of a||b from those of a and b and b's length (CRC32, CRC32C, CRC64NVME). Values big-endian as everywhere here. */
 void s3_sum_combine(enum s3_sum s, uint8_t a[S3_SUM_BYTES_MAX], const uint8_t b[S3_SUM_BYTES_MAX], uint64_t b_size);
@@ -461,8 +459,6 @@ enum s3_xml_kind {
     S3_XML_CREATE_BUCKET, S3_XML_DELETE, S3_XML_TAGGING, S3_XML_VERSIONING, S3_XML_COMPLETE, S3_XML_CORS, S3_XML_LIFECYCLE,
     S3_XML_BLOCK, S3_XML_OWNERSHIP, S3_XML_ACL, S3_XML__COUNT
 };
-/* How long a document of the kind may be. */
-size_t s3_xml_size_max(enum s3_xml_kind kind);
 struct s3_delete_key {
     struct slice key, version_id, etag;            /* p NULL: absent */
 };
@@ -472,7 +468,8 @@ struct s3_delete_list {
     struct s3_delete_key *keys;                    /* owned by the reader */
 };
 struct s3_xml;
-/* A push reader of one document. No DTD, no entities but the five, XML_DEPTH_MAX deep, s3_xml_size_max() long, S3_XML_NODES_MAX
+/* A push reader of one document. No DTD, no entities but the five, XML_DEPTH_MAX deep, S3_CONTROL_BODY_BYTES_MAX long (lists of Delete and
+ * Complete: more), S3_XML_NODES_MAX
  * elements, unknown elements refused. NULL: out of memory. */
 struct s3_xml *s3_xml_new(enum s3_xml_kind kind);
 void s3_xml_free(struct s3_xml *x);

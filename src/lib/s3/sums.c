@@ -78,7 +78,8 @@ bool s3_sum_type_of_name(struct slice name, enum s3_sum_type *out)
     return full || slice_is(name, "COMPOSITE");
 }
 
-enum s3_error s3_sum_type_check(enum s3_sum s, const enum s3_sum_type *asked, enum s3_sum_type *out, struct s3_fault *f)
+/* asked NULL: the default of the algorithm. */
+static enum s3_error sum_type_check(enum s3_sum s, const enum s3_sum_type *asked, enum s3_sum_type *out, struct s3_fault *f)
 {
     ASSERT(s < S3_SUM__COUNT);
     *out = S3_SUM_FULL;
@@ -106,7 +107,7 @@ enum s3_error s3_sum_of_upload(const struct s3_header *h, size_t n, enum s3_sum 
         return s3_fault_set(f, S3E_InvalidRequest, "Checksum algorithm provided is unsupported");
     if (word.p && !s3_sum_type_of_name(word, &asked))
         return s3_fault_set(f, S3E_InvalidRequest, "Value for x-amz-checksum-type header is invalid");
-    return s3_sum_type_check(*sum, word.p ? &asked : NULL, type, f);
+    return sum_type_check(*sum, word.p ? &asked : NULL, type, f);
 }
 
 void s3_sum_text(struct buf *out, enum s3_sum_type type, struct slice raw, uint32_t parts)

@@ -43,7 +43,7 @@ struct s3_xml {
 };
 _Static_assert(N__COUNT <= 64, "seen holds a bit for each node");
 
-size_t s3_xml_size_max(enum s3_xml_kind kind)
+static size_t size_max(enum s3_xml_kind kind)
 {
     if (kind == S3_XML_DELETE) return S3_DELETE_BODY_BYTES_MAX;
     return kind == S3_XML_COMPLETE ? S3_COMPLETE_BODY_BYTES_MAX : S3_CONTROL_BODY_BYTES_MAX;
@@ -158,7 +158,7 @@ struct s3_xml *s3_xml_new(enum s3_xml_kind kind)
     if (!x) return NULL;
     x->magic = S3_XML_MAGIC;
     x->kind = kind;
-    buf_init(&x->text, s3_xml_size_max(kind));
+    buf_init(&x->text, size_max(kind));
     /* The encoding is stated by us: a declaration in the document cannot make two readers see two texts. */
     x->parser = XML_ParserCreate("UTF-8");
     if (!x->parser) {
@@ -187,7 +187,7 @@ enum s3_error s3_xml_feed(struct s3_xml *x, struct slice piece)
 {
     ASSERT(x->magic == S3_XML_MAGIC);
     if (x->error != S3E_NONE || piece.n == 0) return x->error;
-    if (piece.n > s3_xml_size_max(x->kind) - x->size) return x->error = S3E_MalformedXML;
+    if (piece.n > size_max(x->kind) - x->size) return x->error = S3E_MalformedXML;
     x->size += piece.n;
     /* The size is bounded far below INT_MAX. */
     bool parsed = XML_Parse(x->parser, (const char *)piece.p, (int)piece.n, XML_FALSE) == XML_STATUS_OK;

@@ -46,7 +46,6 @@ void store_batch_reset(struct store_batch *b);                                  
 void store_batch_put(struct store_batch *b, enum store_table t, struct slice key, struct slice value);
 void store_batch_del(struct store_batch *b, enum store_table t, struct slice key);
 size_t store_batch_count(const struct store_batch *b);                            /* distinct keys */
-size_t store_batch_bytes(const struct store_batch *b);
 enum store_seen { STORE_UNTOUCHED, STORE_PUT, STORE_DELETED };
 /* What the batch will do to key; *value is valid until the next put or del. */
 enum store_seen store_batch_get(const struct store_batch *b, enum store_table t, struct slice key, struct slice *value);

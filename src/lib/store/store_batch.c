@@ -34,7 +34,6 @@ void store_batch_reset(struct store_batch *b) {
 }
 
 size_t store_batch_count(const struct store_batch *b) { return b->op_count; }
-size_t store_batch_bytes(const struct store_batch *b) { return b->data_n; }
 
 /* FNV-1a and a final mix. Names of tenants' objects are in here: a crowded chain costs time in one batch of bounded size. */
 static uint64_t batch_hash(uint8_t table, struct slice key) {
