@@ -181,7 +181,15 @@ static enum err on_abort(struct gate_conn *c, uint64_t id, struct slice payload)
     struct wire_abort m;
     TRY(wire_get_abort(payload, &m));
     struct gate_request *r = request_find(c->gate, c, id);
-    if (r) request_orphan(r);
+    if (!r) return ERR_OK;
+    enum s3_error code = s3_error_of_code(m.code);
+    bool refused = r->state == REQUEST_TICKET && code != S3E_NONE && s3_error_status(code) >= 400 && s3_error_status(code) < 500;
+    if (refused) {
+        r->state = REQUEST_WORKING;                /* rule 10: it spends the ticket, as COMMIT does */
+        list_del(&r->waiting);
+    }
+    request_orphan(r);
+    if (refused) op_put_refused(r, code);
     return ERR_OK;
 }
 

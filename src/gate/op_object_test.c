@@ -106,6 +106,44 @@ static void a_put_that_the_keeper_refuses_is_a_void_and_503(void **state)
     object_end(r);
 }
 
+static void abort_as(struct rig *r, uint64_t id, const char *code)
+{
+    struct wire_abort m = {.code = slice_str(code)};
+    rig_ask(r, id, (struct rig_ask){.method = "PUT", .path = "/bucket/a", .body = "x"});
+    assert_int_equal(rig_wait(r, id)->type, WIRE_TICKET);
+    rig_forget(r, id);
+    assert_int_equal(wire_put_abort(wire_conn_out(r->front), id, &m), ERR_OK);
+    wire_conn_kick(r->front);
+    rig_turns(r, 30);
+    assert_null(rig_frame_of(r, id));
+    assert_int_equal(requests_count(r->g->requests), 0);
+}
+
+/* LAW-1: what a proven caller was refused stands on the record, who ever refused it. */
+static void a_body_that_the_front_refuses_has_its_leaf_and_spends_its_ticket(void **state)
+{
+    struct rig *r = object_begin();
+    (void)state;
+    uint64_t size = log_size(r->t->access);
+    abort_as(r, 950, "BadDigest");
+    assert_int_equal(log_size(r->t->access), size + 1);
+    struct rig_leaf l;
+    rig_leaf(r, size, &l);
+    assert_int_equal(l.leaf.kind, RECORD_K_ACC);
+    assert_true(slice_is(record_text(&l.leaf, RECORD_F_DEC), "allow") && slice_is(record_text(&l.leaf, RECORD_F_WHY), "BadDigest"));
+    assert_int_equal(record_int(&l.leaf, RECORD_F_W, 0), 0);
+    rig_leaf_done(&l);
+    rig_commit(r, 950, "x");
+    rig_status(r, 950, 503, "ServiceUnavailable");
+    /* A client that went away was refused nothing, nor one that was told to come again; other words are no codes. */
+    abort_as(r, 951, "");
+    abort_as(r, 952, "SlowDown");
+    abort_as(r, 953, "NotModified");
+    abort_as(r, 954, "NoSuchCode");
+    assert_int_equal(log_size(r->t->access), size + 1);
+    object_end(r);
+}
+
 static void a_key_that_is_held_too_long_is_answered_before_the_leaf(void **state)
 {
     struct rig *r = object_begin();
@@ -368,6 +406,7 @@ int main(void)
         cmocka_unit_test(a_delete_marker_is_nothing_to_a_conditional_put),
         cmocka_unit_test(acls_are_refused_as_the_buckets_ownership_says),
         cmocka_unit_test(a_put_that_the_keeper_refuses_is_a_void_and_503),
+        cmocka_unit_test(a_body_that_the_front_refuses_has_its_leaf_and_spends_its_ticket),
         cmocka_unit_test(an_object_that_a_rule_will_end_says_so),
         cmocka_unit_test(a_key_that_is_held_too_long_is_answered_before_the_leaf),
         cmocka_unit_test(a_delete_of_nothing_is_a_read_without_versioning_and_a_marker_with_it),
