@@ -5,7 +5,11 @@ Each request gets a connection of its own. Compared: the status; the code in the
 body; nothing stored by a refused write; and the connection afterwards: the next request on it is answered as if nothing had been, or
 it is closed, never out of step. A failure lists every row of its group that differs.
 """
-import lib.bad_input_plain                         # noqa: F401: these two fill ROWS and FREE
+import lib.bad_input_config                        # noqa: F401: these fill ROWS and FREE
+import lib.bad_input_core                          # noqa: F401
+import lib.bad_input_forms                         # noqa: F401
+import lib.bad_input_parts                         # noqa: F401
+import lib.bad_input_plain                         # noqa: F401
 import lib.bad_input_signed                        # noqa: F401
 from lib.bad_input import FREE, ROWS, group, table
 from lib.case import limit
@@ -60,8 +64,26 @@ def test_conditions(case):
 
 
 @limit(240)
+def test_copies(case):
+    """Copies: a source that is malformed, too large or not the caller's to read is refused, and the refusal names both sides."""
+    group(case, "Y")
+
+
+@limit(240)
+def test_uploads(case):
+    """Multipart uploads: wrong lists, numbers, sizes and ids are refused, and the upload is still there for the right ones."""
+    group(case, "M")
+
+
+@limit(240)
+def test_forms(case):
+    """Forms that a browser posts: what the signed policy does not cover is refused, and nothing of it is stored."""
+    group(case, "F")
+
+
+@limit(240)
 def test_xml(case):
-    """XML bodies: no DTD, no entities, no depth, no more than a thousand keys."""
+    """Documents: no DTD, no entities, no depth, no more than a thousand keys, no value that the document may not have."""
     group(case, "X")
 
 
