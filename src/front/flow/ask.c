@@ -160,6 +160,14 @@ static void ask_log(struct flow *f, struct slice peer, struct slice capability, 
     else sent(f, wire_put_logread(flow_out(&f->w->gate.out), f->id, &m));
 }
 
+/* What this ASK says is all of a change: the gate waits neither for a body nor for a COMMIT. */
+static bool whole_change(const struct flow *f, struct slice method)
+{
+    if (slice_is(method, "GET") || slice_is(method, "HEAD") || slice_is(method, "OPTIONS")) return false;
+    if (f->op == S3_OP_PutObject || f->op == S3_OP_UploadPart) return false;
+    return !f->has_body || f->op == S3_OP_IamOrSts;    /* of an IAM call the body stands in the ASK */
+}
+
 void flow_ask(struct flow *f, bool again)
 {
     struct flow_worker *w = f->w;
@@ -204,6 +212,7 @@ void flow_ask(struct flow *f, bool again)
         m.flags |= WIRE_ASK_AGAIN;
         if (w->metrics) w->metrics->asked_again++;
     }
+    f->whole_change = whole_change(f, s.q.method);
     m.front_id = f->front_id = w->front_id;
     sent(f, wire_put_ask(flow_out(&w->gate.out), f->id, &m));
 }

@@ -305,6 +305,13 @@ static void gate_lost(struct flow *f)
     f->gate_open = false;
     switch (f->step) {
     case FLOW_ASKED:
+        /* It may have been done and be durable: done once more it would make a second version, marker, upload or access key. */
+        if (f->whole_change) {
+            flow_fail(f, S3E_ServiceUnavailable, NULL);
+            return;
+        }
+        flow_park(f);
+        return;
     case FLOW_LIST:
         flow_list_end(f);
         flow_park(f);

@@ -271,6 +271,7 @@ struct flow {
     bool gate_open;                                /* the gate holds state of ours: ABORT when we leave */
     bool head_sent, writing, write_last;
     bool asked_before;
+    bool whole_change;                             /* its ASK may be all of a change: no body follows it */
     uint16_t status;
     uint8_t request_id[ID_BYTES];
     bool request_id_known;

@@ -316,6 +316,41 @@ static void a_lost_gate_is_asked_again_with_the_same_id(void **state)
     teardown(r);
 }
 
+static void a_change_that_may_have_been_done_is_not_asked_again(void **state)
+{
+    (void)state;
+    static const char *const all[][2] = {{"DELETE", "/b/k"}, {"POST", "/b/k?uploads"}, {"PUT", "/b"}, {"DELETE", "/b/k?tagging"}};
+    AUTO(buf) struct buf p = BUF_INIT(1 << 20);
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        struct rig *r = setup(all[i][0], all[i][1]);
+        asked(r);
+        flow_peer_lost(&r->w, &r->w.gate);
+        assert_int_equal(r->status, 503);
+        rig_up(r);
+        expect_silence(r, &r->w.gate);
+        teardown(r);
+    }
+    struct rig *r = setup_put(5);                      /* nothing of an object is there before its COMMIT */
+    uint64_t id = asked(r);
+    flow_peer_lost(&r->w, &r->w.gate);
+    rig_up(r);
+    assert_int_equal(expect_frame(r, &r->w.gate, WIRE_ASK, &p), id);
+    teardown(r);
+}
+
+static void a_change_that_was_not_asked_for_yet_waits(void **state)
+{
+    (void)state;
+    AUTO(buf) struct buf p = BUF_INIT(1 << 20);
+    struct rig *r = setup("DELETE", "/b/k");
+    flow_peer_lost(&r->w, &r->w.gate);
+    rig_start(r);
+    assert_int_equal(r->heads, 0);
+    rig_up(r);
+    expect_frame(r, &r->w.gate, WIRE_ASK, &p);
+    teardown(r);
+}
+
 static void parked_requests_are_given_up_after_park_ms(void **state)
 {
     (void)state;
@@ -436,6 +471,8 @@ int main(void)
         cmocka_unit_test(a_wrong_digest_is_dropped_and_aborted),
         cmocka_unit_test(a_body_past_the_ticket_is_refused_before_it_is_read),
         cmocka_unit_test(a_lost_gate_is_asked_again_with_the_same_id),
+        cmocka_unit_test(a_change_that_may_have_been_done_is_not_asked_again),
+        cmocka_unit_test(a_change_that_was_not_asked_for_yet_waits),
         cmocka_unit_test(parked_requests_are_given_up_after_park_ms),
         cmocka_unit_test(a_committed_upload_is_not_asked_again),
         cmocka_unit_test(a_body_begun_is_not_asked_again_either),
