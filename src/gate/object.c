@@ -152,7 +152,7 @@ void object_head(struct gate_request *r, uint8_t flags, uint64_t at, struct entr
 void object_new(struct gate_request *r, const struct entry *e, struct slice meta, struct buf *out)
 {
     struct record_new n = {.size = e->facts.size, .etag_kind = e->facts.etag_kind, .etag = slice_of(e->facts.etag, e->facts.etag_n),
-                           .sum_kind = e->facts.sum, .sum = slice_of(e->facts.sum_value, e->facts.sum_n)};
+                           .sum_kind = e->facts.sum, .sum = slice_of(e->facts.sum_value, e->facts.sum_n), .order = e->order};
     memcpy(n.bucket, r->bucket->id, ID_BYTES);
     memcpy(n.blob, e->flags & ENTRY_SET ? e->set : e->row[0].blob, ID_BYTES);
     entry_hash(&r->gate->hash, e, meta, n.entry_hash);

@@ -108,8 +108,9 @@ static void delete_found(struct keeper_ask *a, const struct wire_found *m)
     struct gate_request *r = a->ctx;
     struct object_there o;
     if (!object_seen(r, m, &o)) return;
-    /* Its leaf's number is right and the rest is not: no version of that name, though the leaf says what it saw. */
+    /* Its leaf's number is right and the rest is not: no version has that name. */
     bool other = o.there && r->vid.p && !r->vid_null && (o.e.order != r->vid_order || (o.e.flags & ENTRY_NULL));
+    if (other) o.ver = RECORD_VER_NONE, o.rev = 0;
     bool nothing = r->vid.p ? !o.there || other : !o.there && !request_versioned(r);
     if (!request_may_record(r, !nothing)) return;
     enum s3_error code = other ? S3E_NONE : delete_guards(r, &o);

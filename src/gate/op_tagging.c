@@ -124,6 +124,7 @@ static void tagging_found(struct keeper_ask *a, const struct wire_found *m)
     bool other = o.there && r->vid.p && !r->vid_null && (o.e.order != r->vid_order || (o.e.flags & ENTRY_NULL));
     if (!o.there || other) {
         enum s3_error code = r->vid.p ? S3E_NoSuchVersion : S3E_NoSuchKey;
+        if (other) o.ver = RECORD_VER_NONE, o.rev = 0;
         s3_fault_set(&r->fault, code, NULL);
         s3_fault_add(&r->fault, "Key", r->name.key);
         object_refuse(r, code, &o, slice_of(NULL, 0));

@@ -243,6 +243,9 @@ bool policy_doc_is_public(struct slice text);
 
 /* replay --------------------------------------------------------------------------------------------------------------- */
 
+/* The request that an `acc`, `bkt`, `cfg` or `iam` leaf records. INPUT: another kind, unknown words; MISSING: an opening is erased or absent. The verifier asks with it
+ * for the source of a copy too. */
+MUST_USE enum err policy_request_of(const struct record_leaf *leaf, const struct record_opening *opening, struct policy_request *out);
 /* Decides again and compares with `dec`, `why` (when denied), `bkt`, `w`. The state must have been folded to the leaf's `ctl`
  * (a `bkt` leaf's: before it is applied itself): RANGE otherwise. VERIFY: the leaf says something else; *out is what should stand
  * there. VERSION: decided by an engine that is not known here; INPUT: not a leaf of a request, or unknown

@@ -37,7 +37,7 @@ static enum err about(const struct record_leaf *leaf, const struct record_openin
 }
 
 /* The request that a leaf records. */
-static enum err request_of(const struct record_leaf *leaf, const struct record_opening *opening, struct policy_request *out) {
+enum err policy_request_of(const struct record_leaf *leaf, const struct record_opening *opening, struct policy_request *out) {
     *out = (struct policy_request){0};
     struct slice who;
     bool request = leaf->kind == RECORD_K_ACC || leaf->kind == RECORD_K_BKT || leaf->kind == RECORD_K_CFG || leaf->kind == RECORD_K_IAM;
@@ -64,7 +64,7 @@ enum err policy_check(const struct policy_state *s, const struct record_leaf *le
     struct policy_request r;
     struct policy_eval e;
     *out = (struct policy_decision){0};
-    TRY(request_of(leaf, opening, &r));
+    TRY(policy_request_of(leaf, opening, &r));
     if (record_int(leaf, RECORD_F_ENG, 0) != POLICY_ENGINE_VERSION) return ERR_VERSION;
     if (record_int(leaf, RECORD_F_CTL, UINT64_MAX) != s->size) return ERR_RANGE;
     *out = policy_decide_in(&e, s, &r);

@@ -141,6 +141,7 @@ struct record_new {
     uint8_t sum_kind;
     struct slice sum;
     uint8_t entry_hash[HASH_BYTES];                   /* SHA-256(facts plaintext || meta plaintext) */
+    uint64_t order;                                   /* the random half of the version id */
 };
 struct record_qry {
     struct slice prefix, delimiter, after;

@@ -31,6 +31,7 @@ void record_new_put(struct buf *out, const struct record_new *v)
     buf_put_u8(out, v->sum_kind);
     buf_put_lp16(out, v->sum);
     buf_put(out, v->entry_hash, HASH_BYTES);
+    buf_put_u64(out, v->order);
 }
 
 enum err record_new_get(struct slice value, struct record_new *v)
@@ -44,6 +45,7 @@ enum err record_new_get(struct slice value, struct record_new *v)
     v->sum_kind = reader_u8(&r);
     v->sum = reader_lp16(&r, UINT16_MAX);
     reader_fixed(&r, v->entry_hash, HASH_BYTES);
+    v->order = reader_u64(&r);
     return reader_end(&r);
 }
 

@@ -44,7 +44,10 @@ static const struct verify_alive *meant(const struct replay *p, const struct ver
     if (vid.n == 0) return verify_fold_now(k);
     if (slice_is(vid, "null")) return verify_fold_null(&p->fold, k);
     if (base32_fixed(vid, id, sizeof id) != ERR_OK) return NULL;
-    return verify_fold_version(&p->fold, k, ~get_be64(id));
+    const struct verify_alive *a = verify_fold_version(&p->fold, k, ~get_be64(id));
+    const struct verify_write *w = a ? &p->fold.writes[a->write] : NULL;
+    /* A null version has no such name; and the random half must be right, as far as the log says it (a marker's leaf does not). */
+    return !w || w->null || (w->named && w->order != get_be64(id + 8)) ? NULL : a;
 }
 
 static uint64_t index_of(const struct replay *p, const struct verify_alive *a) { return a ? write_of(p, a)->index : RECORD_VER_NONE; }
@@ -91,7 +94,9 @@ static void check_ver(struct replay *p, uint64_t index, const struct record_leaf
     }
     const struct verify_alive *is = meant(p, k, vid);
     p->reads++;
-    if (says != index_of(p, is)) find_ver(p, index, says, index_of(p, is));
+    bool unnamed = is && vid.n && !write_of(p, is)->named && says == RECORD_VER_NONE;   /* a marker under a name that may be another */
+    if (says != index_of(p, is) && !unnamed) find_ver(p, index, says, index_of(p, is));
+    else if (unnamed) return;
     else if (says != RECORD_VER_NONE && revision != revision_of(is)) find_ver(p, index, revision, revision_of(is));
     else check_answer(p, index, l, is);
 }
@@ -244,11 +249,36 @@ static void write_keep(struct replay *p, uint64_t index, const struct record_lea
     else if (is_act(l, "DeleteObjectVersion")) w.effect = VERIFY_REMOVE_VERSION;
     else w.effect = mode == POLICY_VERSIONING_OFF ? VERIFY_REMOVE : VERIFY_MARK;
     w.size = n.size;
+    w.named = push && n.order != 0;
+    w.order = n.order;
     fold_write(p, &w, n.etag);
 }
 
+/* Might the caller read the source? The request of the leaf, as a read of it; what was found there stands in ctx as "=source-...". */
+static bool source_allowed(struct replay *p, const struct record_leaf *l, const struct record_copy *c)
+{
+    AUTO(buf) struct buf ctx = BUF_INIT(POLICY_CTX_BYTES_MAX);
+    struct policy_request q;
+    struct slice name, v;
+    if (policy_request_of(l, &p->access.opening, &q) != ERR_OK) return true;       /* told by the leaf's own decision */
+    struct reader in = reader_of(q.ctx);
+    while (record_ctx_next(&in, &name, &v)) {
+        if (slice_is(name, "=source-tags")) record_ctx_put(&ctx, SLICE_LIT("=tags"), v);
+        else if (slice_is(name, "=source-owner")) record_ctx_put(&ctx, SLICE_LIT("=owner"), v);
+        else if (!slice_is(name, "=tags") && !slice_is(name, "=owner") && !slice_is(name, "=absent")) record_ctx_put(&ctx, name, v);
+    }
+    q.act = c->vid.n ? POLICY_ACT_GetObjectVersion : POLICY_ACT_GetObject;
+    q.bucket = c->bucket;
+    q.key = c->key;
+    q.version_id = c->vid.n ? c->vid : slice_of(NULL, 0);
+    q.body = POLICY_BODY_NONE;
+    q.object_known = true;
+    q.ctx = buf_slice(&ctx);
+    return policy_decide(&p->state, &q).allow;
+}
+
 /* The source of a copy stands where its leaf stands, and the caller might read it. */
-static void check_copy(struct replay *p, uint64_t index, bool write)
+static void check_copy(struct replay *p, uint64_t index, const struct record_leaf *l, bool write)
 {
     struct slice text;
     struct record_copy c;
@@ -274,6 +304,8 @@ static void check_copy(struct replay *p, uint64_t index, bool write)
     p->reads++;
     if (c.ver != index_of(p, is)) find_ver(p, index, c.ver, index_of(p, is));
     else if (is && c.revision != is->revision) find_ver(p, index, c.revision, is->revision);
+    if (!p->broken && !record_has(l, RECORD_F_WHY) && slice_is(record_text(l, RECORD_F_DEC), "allow") && !source_allowed(p, l, &c))
+        verify_find(p->report, "wrong-decision", "access", index, "the caller might not read the source of this copy");
     if (write && (!is || verify_fold_is_marker(&p->fold, is))) verify_find(p->report, "bad-write", "access", index, "copied from what is not there");
 }
 
@@ -329,7 +361,7 @@ static void check_key(struct replay *p, uint64_t index, const struct record_leaf
         verify_find(p->report, "bad-opening", "access", index, "obj is no key");
         return;
     }
-    if (record_has(l, RECORD_F_COPY)) check_copy(p, index, write);
+    if (record_has(l, RECORD_F_COPY)) check_copy(p, index, l, write);
     if (record_has(l, RECORD_F_UP)) check_upload(p, index, l, obj.key, write);
     if (part) return;
     if (record_has(l, RECORD_F_VER)) check_ver(p, index, l, k);

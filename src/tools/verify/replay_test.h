@@ -228,7 +228,7 @@ static inline void purge(struct tenant *t) { acc(t, &(struct says){.act = "Purge
 static inline void push(struct tenant *t, const char *act, const char *key, uint64_t ver, struct slice up, struct slice copy)
 {
     AUTO(buf) struct buf fresh = BUF_INIT(1024);
-    struct record_new n = {.size = 7, .etag = SLICE_LIT("tag1")};
+    struct record_new n = {.size = 7, .etag = SLICE_LIT("tag1"), .order = t->access.count + 7};
     memcpy(n.bucket, t->bucket, ID_BYTES);
     record_new_put(&fresh, &n);
     acc(t, &(struct says){.act = act, .key = key, .write = true, .has_ver = true, .ver = ver, .has_bytes = true, .bytes = 7, .fresh = buf_slice(&fresh), .up = up, .copy = copy});

@@ -14,6 +14,7 @@ static const char *vid_of(uint64_t index)
     uint8_t id[ID_BYTES] = {0};
     AUTO(buf) struct buf b = BUF_INIT(64);
     put_be64(id, ~index);
+    put_be64(id + 8, index + 7);                      /* as push() says it */
     buf_put_base32(&b, slice_of(id, ID_BYTES));
     memcpy(to, b.p, ID_TEXT_CHARS);
     to[ID_TEXT_CHARS] = 0;

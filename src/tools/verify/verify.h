@@ -148,6 +148,8 @@ struct verify_write {
     struct verify_upload *begins, *ends, *of;         /* and of which upload it is one: of: part's */
     enum verify_effect effect;
     bool null;                                        /* PUSH, MARK: a null version, in place of the one there was */
+    bool named;                                       /* order is known: PUSH with its `new` */
+    uint64_t order;                                   /* the random half of the version id */
     bool void_;
     char *etag;
 };
