@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """kill -9 of gate, keeper, a worker and nginx's master in turn, at random moments, under a mixed load.
 
-  tests/crash/kill.py [--rounds 200] [--build build] [--seed N] [--threads 6] [--break NAME] [--keep]
+  tests/crash/kill.py [--rounds 200] [--build build] [--seed N] [--threads 4] [--wide 3] [--break NAME] [--keep]
 
 After each kill a client of its own asks until it has a 200: that is the time to serve again. At the end the whole store is killed
 once more and started, and then everything that any client was told must be in the log and in the store. The last line is
@@ -22,13 +22,16 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
-from crash.load import Load, body_of, judge  # noqa: E402
+from crash.judge import judge  # noqa: E402
+from crash.load import Load, body_of  # noqa: E402
+from crash.wide import PlainClient, WideClient  # noqa: E402
 from lib.case import Case  # noqa: E402
 
 TARGETS = ["gate", "keeper", "worker", "nginx"]
 P95_MS_MAX = 1000
 BACK_SECONDS_MAX = 20
 QUIET_S = (0.02, 0.6)                   # of load between a store that serves again and the next kill
+SMALL_PARTS = "\n[s3]\npart_min_bytes = 1\n"       # so that many uploads fit into the time between two kills
 SECOND_PART = 0.2                       # of the rounds kill another process while the first one's successor starts
 SECOND_S = (0, 0.15)
 
@@ -70,12 +73,12 @@ def percentile(values, part):
     return values[min(len(values) - 1, int(len(values) * part))] if values else float("inf")
 
 
-def run(case, rounds, seed, threads=6, say=print, targets=TARGETS, breaks=()):
+def run(case, rounds, seed, threads=4, say=print, targets=TARGETS, breaks=(), wide=3):
     """Gives (verdict, {target: [ms, ...]}); a kill that nobody recovers from is in verdict.other."""
     chance = random.Random(seed)
-    store = case.store()
+    store = case.store(config=SMALL_PARTS)
     whole = count(store)
-    load = Load(store, "kill-bucket", threads, seed)
+    load = Load(store, "kill-bucket", threads, seed, wide=([WideClient] * (wide - 1) + [PlainClient])[:wide])
     load.prober.write("PUT", load.prober.keys[0], body_of(load.prober.serial, 1000), [])
     if breaks:
         store.breaks(*breaks)
@@ -106,6 +109,7 @@ def run(case, rounds, seed, threads=6, say=print, targets=TARGETS, breaks=()):
             faults.append(f"round {i}: no 200 within {BACK_SECONDS_MAX} s of killing {target}\n" + store.log_tail(30))
             break
         times[target].append(ms)
+        load.round += 1
         if not wait_whole(store, whole):
             faults.append(f"round {i}: not all are started again: {count(store)}\n" + store.log_tail(30))
             break
@@ -118,9 +122,9 @@ def run(case, rounds, seed, threads=6, say=print, targets=TARGETS, breaks=()):
     store.start()
     verdict = judge(store, load)
     verdict.other += faults
-    kinds = collections.Counter(f"{x['kind']} {x['status']}" for x in load.told)
+    kinds = collections.Counter(f"{x['kind']} {x['status']}" for x in [*load.told, *load.told_wide])
     say(", ".join(f"{n} {k}" for k, n in sorted(kinds.items())), file=sys.stderr, flush=True)
-    say(f"{len(load.told)} answers, {load.unsure} requests without a sure answer, "
+    say(f"{len(load.told)} answers and {len(load.told_wide)} of the wide load, {load.unsure} requests without a sure answer, "
         + ", ".join(f"{t} killed {len(times[t])} times (p50 {percentile(times[t], 0.5):.0f} ms, most {max(times[t], default=0):.0f} ms)" for t in targets)
         + f", and {sum(seconds.values())} times another one at once",
         file=sys.stderr, flush=True)
@@ -132,14 +136,15 @@ def main():
     p.add_argument("--rounds", type=int, default=200)
     p.add_argument("--build", default=os.path.join(HERE, "..", "..", "build"))
     p.add_argument("--seed", type=int, default=int(time.time()))
-    p.add_argument("--threads", type=int, default=6)
+    p.add_argument("--threads", type=int, default=4)
+    p.add_argument("--wide", type=int, default=3, help="clients with versions, uploads in parts, copies and the control log, besides the --threads")
     p.add_argument("--break", dest="breaks", action="append", default=[], help="with this break of the test build on: must not end clean")
     p.add_argument("--keep", action="store_true", help="leave the store's directory")
     a = p.parse_args()
     print(f"seed {a.seed}, {a.rounds} rounds", file=sys.stderr)
     case = Case("make-kill", os.path.abspath(a.build), a.keep)
     try:
-        verdict, times = run(case, a.rounds, a.seed, a.threads, breaks=a.breaks)
+        verdict, times = run(case, a.rounds, a.seed, a.threads, breaks=a.breaks, wide=a.wide)
         for line in verdict.lines():
             print(line, file=sys.stderr)
         p95 = percentile([ms for t in times.values() for ms in t], 0.95)

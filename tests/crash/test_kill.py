@@ -4,8 +4,9 @@ import os
 import signal
 import time
 
+from crash.judge import judge
 from crash.kill import run
-from crash.load import Load, judge
+from crash.load import Load
 from lib.case import limit, rows
 
 
