@@ -20,6 +20,7 @@ SIZES = [0, 1, 100, 2047, 2049, 4096, 20_000, 65_537]
 KEYS_AT_WORK = 6
 KEY_REQUESTS_MAX = 16                                   # then it is left alone until the end
 AGAIN_SECONDS_MAX = 20                                  # of asking again for what must get its answer
+AGAIN_SECONDS_LAST = 5                                  # of it once the load is to stop
 
 
 class Key:
@@ -77,6 +78,8 @@ class WideClient(Parts, Control, Client):
             answer = ask()
             if answer is not None:
                 return answer
+            if self.load.stopping.is_set():
+                end = min(end, time.monotonic() + AGAIN_SECONDS_LAST)
             time.sleep(0.03)
         self.strange.append("no sure answer in a long time")
         return None
