@@ -190,6 +190,10 @@ void flow_ask(struct flow *f, bool again)
         flow_fail(f, S3E_NoSuchKey, "There is nothing at this path");
         return;
     }
+    if (w->gate.up && s.q.refuse == S3E_NONE && flow_fair_early(f, &s.q)) {
+        f->step = FLOW_WAITING;
+        return;
+    }
     enum s3_error e = read_request(f, &s);
     if (e == S3E_NONE && flow_form_wanted(f) && !f->form) {
         flow_form_begin(f, &s.q);                  /* asks again when it has what to ask */

@@ -199,17 +199,9 @@ static void line_leave(struct flow_fair *s, struct flow *f, struct fair_row *r)
     s->lines--;
 }
 
-bool flow_fair_enter(struct flow *f, struct slice credential, struct slice peer)
+static void wait_in(struct flow *f, struct fair_row *r)
 {
     struct flow_fair *s = f->w->fair;
-    if (f->fair) return true;                      /* it waited, and was let in */
-    expire(s, f->w->now_ms);
-    struct fair_row *r = row_of(f, credential, peer);
-    row_wake(s, r);
-    if (list_empty(&r->waiting) && room(s, r)) {
-        count(f, r);
-        return true;
-    }
     if (f->w->metrics) f->w->metrics->held++;
     if (list_empty(&r->waiting)) {
         list_add_tail(&s->ring, &r->turn);
@@ -220,7 +212,59 @@ bool flow_fair_enter(struct flow *f, struct slice credential, struct slice peer)
     f->fair_ms = f->w->now_ms;
     list_del(&f->node);
     list_add_tail(&r->waiting, &f->node);
+}
+
+bool flow_fair_enter(struct flow *f, struct slice credential, struct slice peer)
+{
+    struct flow_fair *s = f->w->fair;
+    expire(s, f->w->now_ms);
+    if (f->fair) {                                 /* it waited by what it seemed to be, and was let in */
+        struct slice access_key;
+        slice_cut(credential, '/', &access_key);
+        bool same = f->fair_key_known ? slice_eq(access_key, slice_of(f->fair_key, ACCESS_KEY_CHARS)) : access_key.n != ACCESS_KEY_CHARS;
+        if (same) return true;
+        flow_fair_leave(f);
+    }
+    struct fair_row *r = row_of(f, credential, peer);
+    row_wake(s, r);
+    if (list_empty(&r->waiting) && room(s, r)) {
+        count(f, r);
+        return true;
+    }
+    wait_in(f, r);
     return false;
+}
+
+/* The access key that a request seems to present, without reading it. Empty: no telling. */
+static struct slice seems(const struct flow_request *q)
+{
+    static const char in_header[] = "Credential=", in_query[] = "X-Amz-Credential=";
+    struct slice value = s3_header_value(q->headers, q->header_count, "authorization");
+    bool header = value.p != NULL;
+    const char *word = header ? in_header : in_query;
+    size_t word_n = header ? sizeof in_header - 1 : sizeof in_query - 1;
+    if (!header) value = q->target;
+    const uint8_t *at = value.n ? memmem(value.p, value.n, word, word_n) : NULL;
+    if (!at || (size_t)(value.p + value.n - at) < word_n + ACCESS_KEY_CHARS + 1) return slice_of(NULL, 0);
+    uint8_t behind = at[word_n + ACCESS_KEY_CHARS];
+    return behind == '/' || behind == '%' ? slice_of(at + word_n, ACCESS_KEY_CHARS) : slice_of(NULL, 0);
+}
+
+/* Most of a flood is held here, before any of it is parsed, and parsed once, when its turn comes. */
+bool flow_fair_early(struct flow *f, const struct flow_request *q)
+{
+    struct flow_fair *s = f->w->fair;
+    struct slice key = f->fair ? slice_of(NULL, 0) : seems(q);
+    if (!key.n) return false;
+    expire(s, f->w->now_ms);
+    struct fair_row *r = row_of(f, key, q->peer);
+    row_wake(s, r);
+    if (list_empty(&r->waiting) && room(s, r)) {
+        row_rest(s, r, f->w->now_ms);              /* it counts when it is asked */
+        return false;
+    }
+    wait_in(f, r);
+    return true;
 }
 
 void flow_fair_leave(struct flow *f)

@@ -98,6 +98,7 @@ static void two_callers_share_and_the_rest_waits_in_its_order(void **state)
     for (size_t i = 1; i <= 40; i++) assert_int_equal(asked_now(clients[i]), i <= 32);
     answer(clients[5], "AccessDenied");
     assert_true(asked_now(clients[33]) && !asked_now(clients[34]));
+    assert_int_equal(clients[33]->afters, 2);          /* its start, and when its turn came */
     assert_int_equal(clients[5]->status, 403);
     for (size_t i = 1; i <= 40; i++)
         if (asked_now(clients[i])) answer(clients[i], "AccessDenied");
@@ -259,6 +260,27 @@ static void who_invents_keys_is_one_caller(void **state)
     assert_true(asked_now(client_from('3', "10.0.0.1", NULL)));
 }
 
+static void what_waits_is_read_when_its_turn_comes_and_not_before(void **state)
+{
+    (void)state;
+    client('B');
+    for (int i = 0; i < 32; i++) client('A');
+    struct rig *c = calloc(1, sizeof *c);
+    buf_init(&c->body, 1 << 20);
+    buf_init(&c->head, 65536);
+    c->f.ctx = c;
+    rig_request(c, "GET", "/b/k\x01");                 /* no target */
+    c->headers[c->q.header_count - 1].value = slice_str(auths[1]);
+    c->q.peer = SLICE_LIT("10.0.0.1");
+    clients[client_count++] = c;
+    flow_start(&c->f, &main_rig->w);
+    assert_int_equal(c->f.step, FLOW_WAITING);
+    assert_int_equal(c->status, 0);
+    answer(clients[1], "AccessDenied");
+    assert_int_equal(c->status, 400);
+    assert_true(asked_now(client('A')));               /* and took nothing */
+}
+
 static void callers_past_the_table_share_one_row(void **state)
 {
     AUTO(buf) struct buf b = BUF_INIT(64);
@@ -296,6 +318,7 @@ int main(void)
         T(wrong_signatures_from_elsewhere_take_nothing_of_the_keys_share),
         T(a_connection_that_was_proven_keeps_its_share_beside_a_liar_of_the_same_address),
         T(who_invents_keys_is_one_caller),
+        T(what_waits_is_read_when_its_turn_comes_and_not_before),
         T(callers_past_the_table_share_one_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

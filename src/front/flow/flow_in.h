@@ -35,6 +35,7 @@ struct flow_fair *flow_fair_new(void);             /* NULL: out of memory */
 void flow_fair_free(struct flow_fair *s);
 /* May f be asked now? False: it waits in line; flow_fair_serve() asks it. */
 bool flow_fair_enter(struct flow *f, struct slice credential, struct slice peer);
+bool flow_fair_early(struct flow *f, const struct flow_request *q);   /* the same before anything is read: true: it waits */
 void flow_fair_leave(struct flow *f);              /* counted or waiting no more; does nothing when it is neither */
 void flow_fair_look(struct flow *f);               /* at the end of each entry: leaves when its answer is written, or its client takes no more */
 void flow_fair_serve(struct flow_worker *w);       /* asks those who may go now: the last thing of an entry, for others may be gone then */
