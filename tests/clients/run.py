@@ -71,7 +71,7 @@ CLIENTS = [
     (test_core.test_current_aws_cli_v1, lambda: "aws cli " + test_core.AWSCLI1.split("==")[1]),
     (test_core.test_rclone_in_parts_and_both_ways, lambda: first_line("rclone", "version").replace("-DEV", "")),
     (test_core.test_s3cmd_in_parts, lambda: first_line("s3cmd", "--version").replace("version ", "")),
-    (test_core.test_restic_with_packs_in_parts, lambda: " ".join(first_line("restic", "version").split()[:2])),
+    (test_core.test_restic_with_large_packs, lambda: " ".join(first_line("restic", "version").split()[:2])),
     (test_core.test_duplicity_backs_up_and_restores, lambda: first_line("duplicity", "--version").replace("$version", "").strip()),
     (test_core.test_s3fs_mounts, lambda: "s3fs " + re.search(r"V(\S+)", first_line("s3fs", "--version")).group(1)),
     (test_core.test_a_browser_uploads_by_presigned_url_and_form, lambda: first_line("chromium", "--version").split(" built")[0].strip()),

@@ -49,7 +49,7 @@ def node_with(folder):
             shutil.copy(os.path.join(folder, name), path)
         run("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error", cwd=path)
     stamp = str(int(max(os.path.getmtime(os.path.join(folder, n)) for n in os.listdir(folder))))
-    return once("node-" + os.path.basename(os.path.dirname(folder)) + "-" + stamp, make)
+    return once("node-" + os.path.basename(os.path.dirname(folder)) + "-" + os.path.basename(folder) + "-" + stamp, make)
 
 
 def go_build(folder, minor, name):
