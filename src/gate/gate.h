@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * gate: what its files share. The pipeline of one request stands in step.c on one page; this header holds the long-lived state.
  *
- * Files: main.c (config, open, jail, peers, loop)  conn.c (fronts and steward: frames in, answers out)  keeper_link.c (the one
- * connection to the keeper, APPLY order, re-sending)  step.c + step_verify.c step_decide.c step_record.c step_release.c  op_get.c
- * op_put.c op_list.c op_delete.c op_bucket.c (what each operation does between decide and answer)  hold.c (rule 0)  recent.c (rule
- * 8)  recover.c (rules 2-6 at start)  tenants.c (keys, state, genesis)  statements.c  api.c (port 9001)  summary.c (unproven
- * callers)  logbook.h: wal.c commit.c flush.c flat.c heads.c.
+ * Where things stand: step.h and step.c (the way of every request), request.h (one request, and every operation's door), object.h (what writes
+ * versions), op_upload.h and op_complete.h (uploads in parts), copy_source.h (what is copied), batch.h (many keys at once), flow.h (writes from leaf
+ * to settlement), keeper_link.h (the one connection to the keeper), hold.h and recent.h (rules 0 and 8), entry.h (what is sealed, and commands),
+ * logbook.h (all logs), quota.h. ARCHITECTURE.md lists the files.
  */
 #ifndef TILLIT_GATE_GATE_H
 #define TILLIT_GATE_GATE_H

@@ -52,7 +52,8 @@ static struct entry_place place_of(const struct gate_request *r)
     return (struct entry_place){.tenant = r->tenant->id, .bucket = r->bucket->id, .key = r->name.key};
 }
 
-enum s3_error object_look(struct gate_request *r, const struct wire_found *m, struct object_there *o)
+/* Opens what FOUND holds. S3E_NONE, or InternalError (logged). */
+static enum s3_error object_look(struct gate_request *r, const struct wire_found *m, struct object_there *o)
 {
     struct entry_place place = place_of(r);
     *o = (struct object_there){.ver = UINT64_MAX};
@@ -129,9 +130,46 @@ void object_refuse(struct gate_request *r, enum s3_error code, const struct obje
     step_record_or_fail(r, &says, NULL, object_refused);
 }
 
-/* writes ------------------------------------------------------------------------------------------------------------------------ */
-
 const struct policy_bucket *object_bucket(const struct gate_request *r) { return policy_bucket_of_id(r->tenant->state, r->bucket->id); }
+
+/* answers --------------------------------------------------------------------------------------------------------------------------- */
+
+/* Only a bucket with rules pays for reading them. */
+static void put_expiration(struct gate_request *r, const struct entry *e, struct slice meta)
+{
+    const struct policy_bucket *b = object_bucket(r);
+    struct slice doc = b ? policy_bucket_doc(b, POLICY_DOC_LIFECYCLE) : slice_of(NULL, 0);
+    if (!doc.n) return;
+    struct s3_lifecycle *l = s3_lifecycle_read(doc);
+    struct s3_lifecycle_object o = {.key = r->name.key, .tags = entry_meta_header(meta, "x-amz-tagging"), .size = e->facts.size,
+                                    .mtime_ms = e->facts.mtime_ms, .current = true};
+    AUTO(buf) struct buf text = BUF_INIT(1024);
+    if (l && s3_lifecycle_expiration(l, &o, &text)) request_put_header(r, "x-amz-expiration", buf_slice(&text));
+    s3_lifecycle_free(l);
+}
+
+/* ETag, checksum and its type, x-amz-server-side-encryption, version id, expiration. */
+static void put_headers(struct gate_request *r, const struct entry *e, struct slice meta)
+{
+    const struct entry_facts *f = &e->facts;
+    AUTO(buf) struct buf text = BUF_INIT(256);
+    buf_put_u8(&text, '"');
+    buf_put(&text, f->etag, f->etag_n);
+    buf_put_u8(&text, '"');
+    request_put_header(r, "ETag", buf_slice(&text));
+    if (f->sum_n) {
+        enum s3_sum_type type = (enum s3_sum_type)f->sum_type;
+        buf_reset(&text);
+        s3_sum_text(&text, type, slice_of(f->sum_value, f->sum_n), f->parts);
+        request_put_header(r, s3_sum_header((enum s3_sum)f->sum), buf_slice(&text));
+        request_put_header(r, "x-amz-checksum-type", slice_str(s3_sum_type_name(type)));
+    }
+    request_put_header(r, "x-amz-server-side-encryption", SLICE_LIT("AES256"));
+    request_put_version(r, e);
+    put_expiration(r, e, meta);
+}
+
+/* writes ------------------------------------------------------------------------------------------------------------------------ */
 
 void object_writer(const struct gate_request *r, char account[ACCOUNT_CHARS + 1])
 {
@@ -219,7 +257,7 @@ bool object_write(struct gate_request *r, const struct object_write *o)
         return false;
     }
     buf_reset(&r->headers_out);
-    object_put_headers(r, o->e, o->meta);
+    put_headers(r, o->e, o->meta);
     if (o->e != &r->u.get.entry) {
         entry_done(&r->u.get.entry);
         r->u.get.entry = *o->e;
@@ -229,42 +267,6 @@ bool object_write(struct gate_request *r, const struct object_write *o)
     struct leaf_says says = {.write = true, .has_ver = true, .ver = o->there->ver, .rev = o->there->rev, .has_bytes = true,
                              .bytes = o->e->facts.size, .fresh = buf_slice(&fresh), .copy = o->copy};
     return object_append(r, w, &says, o->done);
-}
-
-/* answers --------------------------------------------------------------------------------------------------------------------------- */
-
-/* Only a bucket with rules pays for reading them. */
-static void put_expiration(struct gate_request *r, const struct entry *e, struct slice meta)
-{
-    const struct policy_bucket *b = object_bucket(r);
-    struct slice doc = b ? policy_bucket_doc(b, POLICY_DOC_LIFECYCLE) : slice_of(NULL, 0);
-    if (!doc.n) return;
-    struct s3_lifecycle *l = s3_lifecycle_read(doc);
-    struct s3_lifecycle_object o = {.key = r->name.key, .tags = entry_meta_header(meta, "x-amz-tagging"), .size = e->facts.size,
-                                    .mtime_ms = e->facts.mtime_ms, .current = true};
-    AUTO(buf) struct buf text = BUF_INIT(1024);
-    if (l && s3_lifecycle_expiration(l, &o, &text)) request_put_header(r, "x-amz-expiration", buf_slice(&text));
-    s3_lifecycle_free(l);
-}
-
-void object_put_headers(struct gate_request *r, const struct entry *e, struct slice meta)
-{
-    const struct entry_facts *f = &e->facts;
-    AUTO(buf) struct buf text = BUF_INIT(256);
-    buf_put_u8(&text, '"');
-    buf_put(&text, f->etag, f->etag_n);
-    buf_put_u8(&text, '"');
-    request_put_header(r, "ETag", buf_slice(&text));
-    if (f->sum_n) {
-        enum s3_sum_type type = (enum s3_sum_type)f->sum_type;
-        buf_reset(&text);
-        s3_sum_text(&text, type, slice_of(f->sum_value, f->sum_n), f->parts);
-        request_put_header(r, s3_sum_header((enum s3_sum)f->sum), buf_slice(&text));
-        request_put_header(r, "x-amz-checksum-type", slice_str(s3_sum_type_name(type)));
-    }
-    request_put_header(r, "x-amz-server-side-encryption", SLICE_LIT("AES256"));
-    request_put_version(r, e);
-    put_expiration(r, e, meta);
 }
 
 /* control bodies --------------------------------------------------------------------------------------------------------------------- */

@@ -28,8 +28,6 @@ uint8_t object_mode(const struct gate_request *r);
 /* What every FOUND for a write begins with: the keeper answered, the request is allowed still (rule 14), also for what is there (tags, writer). Fills *o. An
  * entry that does not open is answered 500. */
 MUST_USE bool object_seen(struct gate_request *r, const struct wire_found *m, struct object_there *o);
-/* Opens what FOUND holds. S3E_NONE, or InternalError (logged). */
-MUST_USE enum s3_error object_look(struct gate_request *r, const struct wire_found *m, struct object_there *o);
 /* If-Match, If-None-Match of a write; a delete marker is nothing. Sets r->fault. */
 MUST_USE enum s3_error object_write_guards(struct gate_request *r, const struct object_there *o);
 
@@ -64,9 +62,6 @@ void object_writer(const struct gate_request *r, char account[ACCOUNT_CHARS + 1]
 const struct policy_bucket *object_bucket(const struct gate_request *r);
 /* When what a turn or a DELVER buries may be purged; 0: it buries nothing. */
 uint64_t object_grave_due(const struct gate_request *r, const struct command_turn *t, uint64_t at);
-
-/* ETag, checksum and its type, x-amz-server-side-encryption, version id, expiration. */
-void object_put_headers(struct gate_request *r, const struct entry *e, struct slice meta);
 
 /* A control body with its digest: Content-MD5, a checksum header or the signed SHA-256. */
 struct object_body {

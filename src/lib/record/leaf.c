@@ -51,7 +51,8 @@ enum record_type record_field_type(enum record_field f)
     return fields[f].type;
 }
 
-enum err record_kind_parse(struct slice text, enum record_kind *out)
+/* ERR_VERSION when there is no such kind (a newer writer's). */
+static enum err parse_kind(struct slice text, enum record_kind *out)
 {
     for (unsigned k = 0; k < RECORD_KIND_COUNT; k++) {
         if (!slice_is(text, kinds[k].text)) continue;
@@ -237,7 +238,7 @@ enum err record_leaf_parse(struct slice text, unsigned log, struct record_leaf *
     }
     if (!record_has(out, RECORD_F_V) || !record_has(out, RECORD_F_KIND)) return ERR_INPUT;
     if (out->f[RECORD_F_V].n != RECORD_LEAF_VERSION) return ERR_VERSION;
-    TRY(record_kind_parse(out->f[RECORD_F_KIND].text, &out->kind));
+    TRY(parse_kind(out->f[RECORD_F_KIND].text, &out->kind));
     return check_table(out, log);
 }
 

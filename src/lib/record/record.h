@@ -45,8 +45,6 @@ _Static_assert(RECORD_FIELD_COUNT <= 64, "sets of fields are 64-bit masks");
 const char *record_kind_text(enum record_kind k);
 const char *record_field_key(enum record_field f);
 enum record_type record_field_type(enum record_field f);
-/* ERR_VERSION when there is no such kind (a newer writer's). */
-MUST_USE enum err record_kind_parse(struct slice text, enum record_kind *out);
 
 /* commitments ------------------------------------------------------------------------------------------------------ */
 
@@ -223,7 +221,6 @@ struct record_statement {
     uint64_t t;                                       /* ms since 1970, by the signer's clock */
     uint8_t nonce[NONCE_BYTES];
 };
-const char *record_statement_kind_text(enum record_statement_kind k);
 MUST_USE enum err record_statement_parse(struct slice text, struct record_statement *out);
 /* scope[] is given as an array here, s->scope is not looked at. ERR_INPUT when a part is missing, not allowed or not
  * canonical. */

@@ -23,12 +23,6 @@ static const unsigned parts[KEY_COUNT] = {[KEY_HEAD] = RECORD_S_HEAD, [KEY_SCOPE
                                           [KEY_SUBJECT] = RECORD_S_SUBJECT, [KEY_TENANT] = RECORD_S_TENANT};
 #define ALWAYS (1u << KEY_KIND | 1u << KEY_NONCE | 1u << KEY_T | 1u << KEY_V)
 
-const char *record_statement_kind_text(enum record_statement_kind k)
-{
-    ASSERT(k < RECORD_STATEMENT_COUNT);
-    return kinds[k].text;
-}
-
 static enum err parse_kind(struct slice text, enum record_statement_kind *out)
 {
     for (unsigned k = 0; k < RECORD_STATEMENT_COUNT; k++) {
