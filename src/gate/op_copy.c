@@ -2,58 +2,35 @@
  * op_copy: CopyObject: a version made of another one.
  * Role: hold of the destination, FIND of both, both decisions, one leaf that names both, a PUT command that shares the bytes. When another checksum is asked
  * for the bytes go through the front: a read leaf, durable before it gets a key, and a write leaf when it has sealed them anew.
- * Trusts: object.c, op_put.c, op_read.c's release. Distrusts: what the keeper found; that the source still stands (rule 8).
- * Law: 1, 2, 5 (the source's bucket is looked up in the caller's tenant). Spec: docs/spec/order.md (copies), docs/spec/record.md (`copy`).
+ * Trusts: copy_source.c, object.c, op_put.c, op_read.c's release. Distrusts: what the keeper found; that the source still stands (rule 8).
+ * Law: 1, 2. Spec: docs/spec/order.md (copies), docs/spec/record.md (`copy`).
  */
 #include <stdlib.h>
 
 #include "frame/frame.h"
+#include "gate/copy_source.h"
 #include "gate/object.h"
 #include "gate/recent.h"
-#include "record/record.h"
 
 #define COPY_XML_BYTES_MAX 2048
 
 struct copy {
-    struct buf mem, meta, value;                   /* names of the source; its meta; the leaf's `copy` */
-    struct s3_copy_source from;
-    bool null;                                     /* its version "null" is named */
-    uint64_t index, order;                         /* another version of it is */
-    struct gate_bucket *bucket;
+    struct copy_source source;                     /* opened in u.get */
     bool same;                                     /* source and destination are one key */
     bool replace_meta, replace_tags;
     enum s3_sum asked;                             /* x-amz-checksum-algorithm; NONE: whatever the source has */
-    bool there, marker;                            /* the source, as it was found last; opened in u.get.entry and meta */
-    uint64_t ver, rev;
-    char version_text[ID_TEXT_CHARS + 1];
-    uint32_t slot;
-    unsigned tries;
     bool both;                                     /* overtaken too often: both keys are held, taken in their order */
-    struct hold_wait hold;                         /* of the source's key then */
-    bool held;
 };
 
-static void source_find(struct gate_request *r);
+static void copy_find(struct gate_request *r);
 
 static struct copy *copy_of(struct gate_request *r) { return r->u.put.job; }
-
-/* In the turn in which the leaf is appended: whoever gets the key next has to ask the keeper first. */
-static void source_unhold(struct copy *c)
-{
-    hold_release(&c->hold);
-    if (c->held) c->bucket->holds--;
-    c->held = false;
-}
 
 static void copy_job_cleanup(struct gate_request *r)
 {
     struct copy *c = copy_of(r);
     if (!c) return;
-    source_unhold(c);
-    if (c->meta.n) wipe(c->meta.p, c->meta.n);
-    buf_done(&c->meta);
-    buf_done(&c->value);
-    buf_done(&c->mem);
+    source_done(&c->source);
     free(c);
     r->u.put.job = NULL;
 }
@@ -66,21 +43,11 @@ static void copy_cleanup(struct gate_request *r)
     copy_job_cleanup(r);
 }
 
-/* leaves' `copy`: the source as it was found */
-static struct slice copy_value(struct gate_request *r)
-{
-    struct copy *c = copy_of(r);
-    struct record_copy v = {.bucket = c->from.bucket, .key = c->from.key, .vid = c->from.version, .ver = c->there ? c->ver : RECORD_VER_NONE,
-                            .revision = c->there ? c->rev : RECORD_VER_NONE};
-    buf_reset(&c->value);
-    record_copy_put(&c->value, &v);
-    return buf_slice(&c->value);
-}
-
 static void copy_refuse(struct gate_request *r, enum s3_error code, const struct object_there *o)
 {
-    struct slice value = copy_value(r);
-    source_unhold(copy_of(r));
+    struct copy_source *from = &copy_of(r)->source;
+    struct slice value = source_value(from);
+    source_unhold(from);
     object_refuse(r, code, o, value);
 }
 
@@ -105,20 +72,13 @@ static void copy_done(struct gate_write *w, bool applied)
     request_answer(r, request_recorded(r), 200, buf_slice(&xml));
 }
 
-static void copy_put_source(struct gate_request *r)
-{
-    const struct copy *c = copy_of(r);
-    const struct policy_bucket *b = policy_bucket_of_id(r->tenant->state, c->bucket->id);
-    if (b && b->versioning != POLICY_VERSIONING_OFF) request_put_header(r, "x-amz-copy-source-version-id", slice_str(c->version_text));
-}
-
 /* the new version ---------------------------------------------------------------------------------------------------------------- */
 
 /* Metadata and tags, each the source's or the request's. */
 static enum err copy_meta(struct gate_request *r, uint8_t source_tags, struct buf *out, uint8_t *tags)
 {
     const struct copy *c = copy_of(r);
-    struct slice source = buf_slice(&c->meta);
+    struct slice source = buf_slice(&c->source.meta);
     AUTO(buf) struct buf own = BUF_INIT(ENTRY_META_BYTES_MAX);
     op_put_meta(r, &own, tags);
     struct slice query = entry_meta_header(c->replace_tags ? buf_slice(&own) : source, "x-amz-tagging");
@@ -137,11 +97,11 @@ static void copy_write(struct gate_request *r, struct entry *e, const struct obj
         return;
     }
     e->facts.tags = tags;
-    struct object_write w = {.e = e, .meta = buf_slice(&meta), .there = o, .found = m, .shared = shared, .from_bucket = c->bucket->id,
-                             .from_key = c->from.key, .from_ver = c->ver, .done = copy_done};
-    if (shared) w.copy = copy_value(r);            /* bytes that moved were read under a leaf of their own, which names the source */
-    source_unhold(c);
-    if (object_write(r, &w)) copy_put_source(r);
+    struct object_write w = {.e = e, .meta = buf_slice(&meta), .there = o, .found = m, .shared = shared, .from_bucket = c->source.bucket->id,
+                             .from_key = c->source.from.key, .from_ver = r->u.get.entry.index, .done = copy_done};
+    if (shared) w.copy = source_value(&c->source);            /* bytes that moved were read under a leaf of their own, which names the source */
+    source_unhold(&c->source);
+    if (object_write(r, &w)) source_put_version(r, &c->source);
 }
 
 /* bytes that move ------------------------------------------------------------------------------------------------------------------ */
@@ -192,53 +152,20 @@ static void moved_durable(struct gate_request *r, const struct recorded *rec)
 static void moved_read(struct gate_request *r)
 {
     if (!request_may_record(r, true)) return;
-    struct leaf_says says = {.has_bytes = true, .bytes = r->u.get.entry.facts.size, .copy = copy_value(r)};
-    source_unhold(copy_of(r));
+    struct leaf_says says = {.has_bytes = true, .bytes = r->u.get.entry.facts.size, .copy = source_value(&copy_of(r)->source)};
+    source_unhold(&copy_of(r)->source);
     step_record_or_fail(r, &says, NULL, moved_durable);
 }
 
 /* both are known --------------------------------------------------------------------------------------------------------------------- */
 
-/* May the caller know that there is nothing? Who may not list the source's bucket is told 403. */
-static bool source_hides(struct gate_request *r)
+static enum s3_error copy_judge(struct gate_request *r)
 {
-    struct s3_name own = r->name;
-    r->name = (struct s3_name){.bucket = copy_of(r)->from.bucket};
-    bool lists = step_decide_also(r, r->verified, S3_OP_ListObjects, slice_of(NULL, 0), slice_of(NULL, 0));
-    r->name = own;
-    return !lists;
-}
-
-static enum s3_error source_allowed(struct gate_request *r)
-{
-    struct copy *c = copy_of(r);
-    bool object = c->there && !c->marker;
-    struct slice tags = object ? entry_meta_header(buf_slice(&c->meta), "x-amz-tagging") : slice_of(NULL, 0);
-    struct slice owner = object ? slice_str(r->u.get.entry.facts.account) : slice_of(NULL, 0);
-    if (c->bucket->dead) return s3_fault_set(&r->fault, S3E_NoSuchBucket, NULL);
-    if (!step_decide_source(r, r->verified, &c->from, tags, owner)) return s3_fault_set(&r->fault, S3E_AccessDenied, NULL);
-    if (object) return S3E_NONE;
-    if (source_hides(r)) return s3_fault_set(&r->fault, S3E_AccessDenied, NULL);
-    if (c->there && c->from.version.p)
-        return s3_fault_set(&r->fault, S3E_InvalidRequest, "The source of a copy request may not specifically refer to a delete marker by version id.");
-    s3_fault_set(&r->fault, c->from.version.p ? S3E_NoSuchVersion : S3E_NoSuchKey, NULL);
-    s3_fault_add(&r->fault, "Key", c->from.key);
-    return r->fault.code;
-}
-
-static enum s3_error source_judge(struct gate_request *r)
-{
-    const struct entry_facts *f = &r->u.get.entry.facts;
-    struct s3_conditions k;
-    const char *condition = NULL;
-    s3_copy_conditions_of(r->headers, r->header_count, &k);
-    enum s3_error code = s3_condition_copy(&k, slice_of(f->etag, f->etag_n), f->mtime_ms, &condition);
-    if (code != S3E_NONE) {
-        s3_fault_set(&r->fault, code, NULL);
-        if (condition) s3_fault_add(&r->fault, "Condition", slice_str(condition));
-        return code;
-    }
-    if (f->size > S3_PUT_BYTES_MAX)
+    struct copy_source *from = &copy_of(r)->source;
+    enum s3_error code = source_allowed(r, from);
+    if (code == S3E_NONE) code = source_conditions(r, from);
+    if (code != S3E_NONE) return code;
+    if (r->u.get.entry.facts.size > S3_PUT_BYTES_MAX)
         return s3_fault_set(&r->fault, S3E_InvalidRequest, "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120");
     return S3E_NONE;
 }
@@ -247,7 +174,7 @@ static enum s3_error source_judge(struct gate_request *r)
 static enum s3_error copy_changes(struct gate_request *r, const struct object_there *o)
 {
     const struct copy *c = copy_of(r);
-    bool itself = c->same && o->there && o->ver == c->ver;
+    bool itself = c->same && o->there && o->ver == r->u.get.entry.index;
     bool asks = c->replace_meta || c->asked != S3_SUM_NONE || request_header(r, "x-amz-storage-class").p || request_header(r, "x-amz-server-side-encryption").p;
     if (!itself || asks) return S3E_NONE;
     return s3_fault_set(&r->fault, S3E_InvalidRequest, "This copy request is illegal because it is trying to copy an object to itself without changing the "
@@ -258,14 +185,15 @@ static void copy_both(struct gate_request *r);
 
 /* Rule 8 for the source, asked when it is found, since a write that was unsettled then may be settled by now and what was found older than it; and
  * once more in the turn of the leaf. Under its own hold, or when it is the destination's key, nothing can have come between. */
-static bool source_stands(struct gate_request *r)
+static bool copy_stands(struct gate_request *r)
 {
     struct copy *c = copy_of(r);
-    if (c->same || hold_is_held(&c->hold) || BREAK("read-no-recheck")) return true;
-    enum recent_answer a = recent_ask(r->gate->recent, c->slot, r->find_sent);
-    if (a == RECENT_CLEAR) return true;
-    if (a == RECENT_SINCE && ++c->tries < GATE_READ_TRIES_MAX) source_find(r);
-    else copy_both(r);
+    if (c->same) return true;
+    switch (source_stands(r, &c->source)) {
+    case SOURCE_STANDS: return true;
+    case SOURCE_AGAIN: copy_find(r); break;
+    case SOURCE_OVERTAKEN: copy_both(r); break;
+    }
     return false;
 }
 
@@ -274,10 +202,9 @@ static void dest_found(struct keeper_ask *a, const struct wire_found *m)
     struct gate_request *r = a->ctx;
     struct copy *c = copy_of(r);
     struct object_there o;
-    if (m && m->present != WIRE_FOUND_IO && !source_stands(r)) return;
+    if (m && m->present != WIRE_FOUND_IO && !copy_stands(r)) return;
     if (!object_seen(r, m, &o)) return;
-    enum s3_error code = source_allowed(r);
-    if (code == S3E_NONE) code = source_judge(r);
+    enum s3_error code = copy_judge(r);
     if (code == S3E_NONE) code = object_write_guards(r, &o);
     if (code == S3E_NONE) code = copy_changes(r, &o);
     bool moved = c->asked != S3_SUM_NONE && c->asked != (enum s3_sum)r->u.get.entry.facts.sum;
@@ -295,35 +222,6 @@ static void dest_found(struct keeper_ask *a, const struct wire_found *m)
     copy_write(r, &e, &o, m, true);
 }
 
-static enum err source_open(struct gate_request *r, const struct wire_found *m)
-{
-    struct copy *c = copy_of(r);
-    struct gate *g = r->gate;
-    struct entry *e = &r->u.get.entry;
-    struct entry_place place = {.tenant = r->tenant->id, .bucket = c->bucket->id, .key = c->from.key};
-    AUTO(buf) struct buf text = BUF_INIT(ID_TEXT_CHARS);
-    if (c->meta.n) wipe(c->meta.p, c->meta.n);
-    buf_reset(&c->meta);
-    entry_done(e);
-    *e = (struct entry){0};
-    c->there = c->marker = false;
-    if (m->present != WIRE_FOUND_PRESENT) return ERR_OK;
-    TRY(entry_parse(m->entry, e));
-    bool other = c->from.version.p && !c->null && (e->order != c->order || (e->flags & ENTRY_NULL));
-    if (other) return ERR_OK;
-    TRY(entry_open_all(g->crypto, &g->hash, &c->bucket->key, &r->tenant->key, &place, e, &c->meta));
-    c->there = true;
-    c->marker = e->flags & ENTRY_MARKER;
-    c->ver = e->index;
-    c->rev = e->revision;
-    entry_version_text(e, &text);
-    memcpy(c->version_text, text.p, text.n);
-    c->version_text[text.n] = 0;
-    buf_reset(&r->u.get.locations);
-    buf_put_slice(&r->u.get.locations, m->locations);
-    return buf_ok(&r->u.get.locations) ? ERR_OK : ERR_LIMIT;
-}
-
 static void source_found(struct keeper_ask *a, const struct wire_found *m)
 {
     struct gate_request *r = a->ctx;
@@ -331,8 +229,8 @@ static void source_found(struct keeper_ask *a, const struct wire_found *m)
         request_fail_code(r, S3E_ServiceUnavailable, NULL);
         return;
     }
-    if (!source_stands(r)) return;
-    enum err e = source_open(r, m);
+    if (!copy_stands(r)) return;
+    enum err e = source_open(r, &copy_of(r)->source, m);
     if (e != ERR_OK) {
         log_line(LOG_ERROR, "entry-does-not-open", "err=%s index=%llu", err_name(e), (unsigned long long)r->u.get.entry.index);
         request_fail_code(r, S3E_InternalError, NULL);
@@ -341,24 +239,7 @@ static void source_found(struct keeper_ask *a, const struct wire_found *m)
     object_find(r, WIRE_FIND_CURRENT, dest_found);
 }
 
-static void source_sending(struct keeper_ask *a)
-{
-    struct gate_request *r = a->ctx;
-    r->find_sent = recent_now(r->gate->recent);
-}
-
-static void source_find(struct gate_request *r)
-{
-    struct copy *c = copy_of(r);
-    r->find.found = source_found;
-    r->find.sending = source_sending;
-    r->find.ctx = r;
-    r->find.find = (struct wire_find){.key = c->from.key};
-    if (c->from.version.p) r->find.find.mode = c->null ? WIRE_FIND_NULLVER : WIRE_FIND_VERSION;
-    if (c->from.version.p && !c->null) r->find.find.index = c->index;
-    memcpy(r->find.find.bucket, c->bucket->id, ID_BYTES);
-    keeper_find(r->gate, &r->find);
-}
+static void copy_find(struct gate_request *r) { source_find(r, &copy_of(r)->source, source_found); }
 
 /* holds ---------------------------------------------------------------------------------------------------------------------------- */
 
@@ -370,46 +251,20 @@ static void dest_held(struct hold_wait *w, bool yes)
     else request_fail_code(w->ctx, S3E_SlowDown, NULL);
 }
 
-static void source_held(struct hold_wait *w, bool yes)
-{
-    struct gate_request *r = w->ctx;
-    struct copy *c = copy_of(r);
-    if (yes) {
-        copy_take(r);
-        return;
-    }
-    c->bucket->holds--;
-    c->held = false;
-    request_fail_code(r, S3E_SlowDown, NULL);
-}
-
-static enum hold_result source_hold(struct gate_request *r)
-{
-    struct copy *c = copy_of(r);
-    if (c->bucket->closing) return HOLD_FULL;
-    c->hold.got = source_held;
-    c->hold.ctx = r;
-    enum hold_result h = hold_take(r->gate->holds, c->bucket->id, c->from.key, &c->hold);
-    if (h == HOLD_FULL) return h;
-    c->bucket->holds++;
-    c->held = true;
-    return h;
-}
-
 /* Takes what is not held yet, in the order of bucket and key, so that two copies cannot wait for each other; then looks. */
 static void copy_take(struct gate_request *r)
 {
     struct copy *c = copy_of(r);
-    int order = memcmp(c->bucket->id, r->bucket->id, ID_BYTES);
-    if (!order) order = slice_cmp(c->from.key, r->name.key);
+    int order = memcmp(c->source.bucket->id, r->bucket->id, ID_BYTES);
+    if (!order) order = slice_cmp(c->source.from.key, r->name.key);
     for (int i = 0; i < 2; i++) {
         bool source = (order < 0) == (i == 0);
-        if (source ? !c->both || hold_is_held(&c->hold) : hold_is_held(&r->hold)) continue;
-        enum hold_result h = source ? source_hold(r) : request_hold(r, dest_held);
+        if (source ? !c->both || hold_is_held(&c->source.hold) : hold_is_held(&r->hold)) continue;
+        enum hold_result h = source ? source_hold(r, &c->source, copy_take) : request_hold(r, dest_held);
         if (h == HOLD_FULL) request_fail_code(r, S3E_SlowDown, NULL);
         if (h != HOLD_TAKEN) return;
     }
-    source_find(r);
+    copy_find(r);
 }
 
 static void copy_both(struct gate_request *r)
@@ -431,29 +286,15 @@ static enum s3_error copy_sum(struct gate_request *r, struct copy *c)
     return S3E_NONE;
 }
 
-/* The source's bucket: one of the caller's own tenant, or none (LAW-5). */
-static enum s3_error copy_bucket(struct gate_request *r, struct copy *c)
-{
-    struct slice expected = request_header(r, "x-amz-source-expected-bucket-owner");
-    const struct policy_bucket *b = policy_bucket(r->tenant->state, c->from.bucket);
-    c->bucket = b ? tenants_bucket(r->tenant, c->from.bucket) : NULL;
-    if (!c->bucket) return s3_fault_set(&r->fault, S3E_NoSuchBucket, NULL);
-    if (expected.p && !slice_is(slice_trim(expected), b->account)) return s3_fault_set(&r->fault, S3E_AccessDenied, NULL);
-    c->same = c->bucket == r->bucket && slice_eq(c->from.key, r->name.key);
-    c->slot = recent_slot(r->gate->recent, c->bucket->id, c->from.key);
-    return S3E_NONE;
-}
-
 static enum s3_error copy_read(struct gate_request *r, struct copy *c)
 {
     enum s3_error e = op_put_headers(r);
-    if (e == S3E_NONE) e = s3_copy_source(request_header(r, "x-amz-copy-source"), &c->mem, &c->from, &r->fault);
-    if (e == S3E_NONE && c->from.version.p && !entry_version_parse(c->from.version, &c->null, &c->index, &c->order))
-        e = s3_fault_set(&r->fault, S3E_InvalidArgument, "Invalid version id specified");
+    if (e == S3E_NONE) e = source_read(r, &c->source);
     if (e == S3E_NONE) e = s3_directive(r->headers, r->header_count, "x-amz-metadata-directive", &c->replace_meta, &r->fault);
     if (e == S3E_NONE) e = s3_directive(r->headers, r->header_count, "x-amz-tagging-directive", &c->replace_tags, &r->fault);
     if (e == S3E_NONE) e = copy_sum(r, c);
-    return e == S3E_NONE ? copy_bucket(r, c) : e;
+    c->same = c->source.bucket == r->bucket && slice_eq(c->source.from.key, r->name.key);
+    return e;
 }
 
 void op_copy_begin(struct gate_request *r)
@@ -463,10 +304,7 @@ void op_copy_begin(struct gate_request *r)
         request_fail_code(r, S3E_ServiceUnavailable, NULL);
         return;
     }
-    buf_init(&c->mem, 4 * S3_KEY_BYTES_MAX);
-    buf_init(&c->meta, ENTRY_META_BYTES_MAX + 1);
-    buf_init(&c->value, 3 * S3_KEY_BYTES_MAX);
-    list_init(&c->hold.node);
+    source_init(&c->source, &r->u.get);
     buf_init(&r->u.get.locations, ENTRY_BLOB_ROWS_MAX * (LOCATION_BYTES_MAX + 2));
     buf_init(&r->u.get.parts, FOUND_PARTS_BYTES_MAX + WIRE_FRAME_BYTES_MAX);
     r->u.put.job = c;

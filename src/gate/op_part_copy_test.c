@@ -131,6 +131,41 @@ static void what_cannot_be_copied_is_refused(void **state)
     rig_free(r);
 }
 
+static void given_to_the_other_account(struct rig *r, const char *actions, const char *resource)
+{
+    char body[1024];
+    uint64_t n = rig_next++;
+    snprintf(body, sizeof body, "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::" RIG_ACCOUNT_OTHER
+             ":root\"},\"Action\":[%s],\"Resource\":%s}]}", actions, resource);
+    rig_control(r, n, (struct rig_ask){.method = "PUT", .path = "/bucket", .query = "policy=", .body = body});
+    rig_status(r, n, 204, "");
+}
+
+static uint64_t others_part_copy(struct rig *r, const char *id, const char *source)
+{
+    char query[128];
+    uint64_t n = rig_next++;
+    rig_query(query, id, "1");
+    rig_ask(r, n, (struct rig_ask){.method = "PUT", .path = "/bucket/up", .query = query, .header = "x-amz-copy-source", .value = source, .key = RIG_KEY_OTHER});
+    return n;
+}
+
+/* As a GET: who may not list the source's bucket is not told what is absent there. */
+static void an_absent_source_is_403_to_who_may_not_list(void **state)
+{
+    (void)state;
+    struct rig *r = rig_begin();
+    char id[ID_TEXT_CHARS + 1];
+    source_put(r, "hello");
+    rig_create(r, NULL, NULL, id);
+    given_to_the_other_account(r, "\"s3:GetObject\",\"s3:PutObject\"", "\"arn:aws:s3:::bucket/*\"");
+    rig_status(r, others_part_copy(r, id, "/bucket/none"), 403, "AccessDenied");
+    rig_status(r, others_part_copy(r, id, "/bucket/src"), 200, "");
+    given_to_the_other_account(r, "\"s3:GetObject\",\"s3:PutObject\",\"s3:ListBucket\"", "[\"arn:aws:s3:::bucket/*\",\"arn:aws:s3:::bucket\"]");
+    rig_status(r, others_part_copy(r, id, "/bucket/none"), 404, "NoSuchKey");
+    rig_free(r);
+}
+
 /* Rule 8: a source that is being written is looked at again. */
 static void a_copy_waits_for_a_write_of_its_source(void **state)
 {
@@ -167,6 +202,7 @@ int main(void)
         cmocka_unit_test(a_whole_object_becomes_a_part_without_moving),
         cmocka_unit_test(a_range_moves_through_the_front_under_two_leaves),
         cmocka_unit_test(what_cannot_be_copied_is_refused),
+        cmocka_unit_test(an_absent_source_is_403_to_who_may_not_list),
         cmocka_unit_test(a_copy_waits_for_a_write_of_its_source),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
