@@ -36,7 +36,7 @@ def judge_wide(store, load, leaves, v):
 def in_log(t, leaves, voided, v):
     where = f"{t['kind']} {t['bucket']} {t['key']} {t['status']} id {t['id']} leaf {t['log']}/{t['index']}"
     leaf = leaves.get(t["log"], {}).get(t["index"])
-    if not leaf or leaf.get("id") != t["id"] or leaf.get("act") != t["kind"] or t["key"] and leaf.get("key") != t["key"]:
+    if not leaf or leaf.get("id") != t["id"] or leaf.get("act") != t["kind"] or t["key"] and (leaf.get("key") != t["key"] or leaf.get("bucket") != t["bucket"]):
         v.unrecorded.append(f"{where}: the log has {leaf}")
     elif leaf["kind"] == "acc" and t["kind"] in WRITES and t["status"] in (200, 204):
         idle = t["kind"] == "DeleteObject" and leaf.get("version") is None          # of a key that is not there: a read
@@ -163,6 +163,9 @@ class Last:
         self.told("policy", self.c.policy, f"policy {shown}", w.reads(shown))
         for user in self.c.users:
             self.user(user)
+        for name, b in self.c.buckets.items():
+            a = self.ask(f"/{name}?versioning", 404)
+            self.told(name, b, f"bucket -> {a.status}", w.reads(a.status == 200))
 
     def iam(self, body, **kw):
         return self.caller.call("POST", "/", [["Content-Type", "application/x-www-form-urlencoded"]], body.encode(), **kw)

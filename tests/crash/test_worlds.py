@@ -81,9 +81,8 @@ def test_complete_and_a_rival_part_cannot_both_win(t):
 def test_an_upload_completed_again_makes_no_second_version(t):
     """Complete whose answer was lost, and again: one version, under the id that was answered, whichever of the two made it."""
     k = key(w.put("a", "1"))
-    k.unsure("complete", 5, w.completed(5, "set-2", ("",)))
-    k.told("again", w.completed("v", "set-2", ("",)), w.ENABLED)
-    k.drop(5)
+    k.unsure("complete", 5, w.put(5, "set-2"))
+    k.told_again("again", 5, w.put("v", "set-2"), w.completed_before("v", "set-2"), w.ENABLED)
     assert cannot(k, w.shows_all([("v", "set-2"), ("x", "set-2"), ("a", "1")]))
     k.told("one", w.shows_all([("v", "set-2"), ("a", "1")]), w.ENABLED)
 

@@ -35,7 +35,7 @@ class WideClient(Parts, Control, Client):
         super().__init__(load, number)
         self.bucket, self.mode, self.toggled = f"wide-{number}", self.begins, 0.0
         self.keys_by_name, self.at_work, self.uploads, self.users = {}, [], {}, []
-        self.policy, self.wrong, self.looked, self.unsure_before = w.Worlds(None), [], 0, 0
+        self.policy, self.buckets, self.wrong, self.looked, self.unsure_before = w.Worlds(None), {}, [], 0, 0
         self.second = Client(load, number + 100)        # for what is asked for at the same time
         owner = Caller(load.store)
         assert owner.call("PUT", f"/{self.bucket}").status == 200
@@ -109,7 +109,7 @@ class WideClient(Parts, Control, Client):
             return
         steps = [(24, self.put), (4, self.delete), (3, self.delete_version), (7, self.get), (7, self.get_version), (6, self.tag), (4, self.get_tags),
                  (10, self.copy), (2, self.batch), (6, self.create), (18, self.part), (5, self.part_copy), (9, self.complete), (1.5, self.abort),
-                 (2, self.toggle), (2, self.set_policy), (7, self.iam)]
+                 (2, self.toggle), (2, self.set_policy), (7, self.iam), (3, self.other_bucket)]
         self.guarded(self.random.choices([s for _, s in steps], [n for n, _ in steps])[0])
 
     def guarded(self, step):

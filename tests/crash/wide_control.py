@@ -59,6 +59,26 @@ class Control:
             shown = a.body.decode() if a.status == 200 else None
             self.policy.told(f"policy -> {shown}", w.reads(shown))
 
+    def other_bucket(self):
+        """A bucket that comes and goes."""
+        name, n = f"{self.bucket}-{self.random.randint(0, 2)}", self.next()
+        b = self.buckets.setdefault(name, w.Worlds(False))
+        act, method = self.random.choice([("CreateBucket", "PUT"), ("CreateBucket", "PUT"), ("DeleteBucket", "DELETE"), ("HeadBucket", "HEAD")])
+        if b.crowded:
+            return
+        a = self.tell(act, method, f"/{name}", also=(404, 409))
+        if act == "HeadBucket":
+            if a is not None:
+                b.told(f"head of {name} -> {a.status}", w.reads(a.status == 200))
+            return
+        make = act == "CreateBucket"
+        if a is None:
+            b.unsure(f"{act} {name}", n, w.is_now(make))
+        elif a.status in (200, 204):
+            b.told(f"{act} {name}", lambda state, mode: [make] if state != make else [])
+        else:
+            b.told(f"{act} {name} -> {a.status}", w.reads(make))
+
     def new_user(self):
         self.users.append(User(f"u{self.number}-{self.next()}"))
 

@@ -101,7 +101,7 @@ class Parts:
         b = rival() if rival else None
         if a is None:
             u.worlds.unsure(f"complete {parts} if {guard}", n, w.fits(parts))
-            k.worlds.unsure(f"complete {u.id} {etag} if {guard}", n, w.completed(n, etag, ("",), guard))
+            k.worlds.unsure(f"complete {u.id} {etag} if {guard}", n, w.put(n, etag, guard=guard))
             if b:
                 self.part_answered(u, *b)
             a = self.until_sure(lambda: self.noted(ask(), "CompleteMultipartUpload", k.name, (400, 404, 412)))
@@ -150,7 +150,7 @@ class Parts:
         if a.status == 200:
             if unquoted(a.element("ETag")) != etag:
                 raise w.Unlike(f"complete gives {a.element('ETag')}, it should be {etag}")
-            k.worlds.told(f"complete {u.id} -> {self.version_id(a)} {etag}", w.completed(self.version_id(a), etag, ("",), guard), self.mode)
+            k.worlds.told(f"complete {u.id} -> {self.version_id(a)} {etag}", w.put(self.version_id(a), etag, guard=guard), self.mode)
             self.remember(k, self.version_id(a))
         elif a.status == 412:
             k.worlds.told("complete -> 412", w.refused(guard, 412), self.mode)
@@ -164,8 +164,8 @@ class Parts:
             u.worlds.told("complete again", lambda state, mode: w.fits(parts)(state, mode) or w.is_over(state, mode))
             u.worlds.drop(n)
             self.about = k
-            k.worlds.told(f"complete {u.id} again -> {self.version_id(a)} {etag}", w.completed(self.version_id(a), etag, ("",), guard), self.mode)
-            k.worlds.drop(n)
+            k.worlds.told_again(f"complete {u.id} again -> {self.version_id(a)} {etag}", n, w.put(self.version_id(a), etag, guard=guard),
+                                w.completed_before(self.version_id(a), etag), self.mode)
             self.remember(k, self.version_id(a))
         elif a.status == 404:
             u.worlds.told("complete again -> 404", w.is_over)

@@ -67,6 +67,18 @@ class Worlds:
         """This request can have no effect of its own any more."""
         self.worlds = {(state, pending - {number}) for state, pending in self.worlds}
 
+    def told_again(self, what, number, done_now, done_before, mode=None):
+        """A request whose answer was lost was made again, and this is the answer: one of the two had the effect."""
+        before, after = self.worlds, set()
+        for state, pending in self.reach(mode):
+            apply = done_now if number in pending else done_before
+            after |= {(t, pending - {number}) for t in apply(state, mode)}
+        self.worlds = after
+        self.history.append(what)
+        if not after:
+            self.worlds = before
+            raise Unlike(f"{what}; from {sorted(map(str, before))[:4]}; before: {self.history[-9:-1]}")
+
     def came(self, what, number, fits, mode=None):
         """This request has had its effect, and the state then fits."""
         self.worlds, before = {(s, p) for s, p in self.reach(mode) if number not in p and fits(s)}, self.worlds
@@ -141,16 +153,11 @@ def refused(guard, status):
     return lambda state, mode: [state] if guard_says(state, guard) == status else []
 
 
-def completed(version_id, etag, tags, guard=None):
-    """As put, but the same upload completed again finds its version and adds none."""
+def completed_before(version_id, etag):
+    """What Complete says when it is asked for again: the version it made, which is current."""
     def apply(state, mode):
-        at = next((i for i, v in enumerate(state) if v[1] == etag), None)
-        if at is None:
-            yield from put(version_id, etag, tags, guard)(state, mode)
-        elif isinstance(version_id, int):
-            yield state
-        elif same_id(state[at][0], version_id) and at == 0:
-            yield (*state[:at], (version_id, *state[at][1:]), *state[at + 1:])
+        if state and state[0][1] == etag and same_id(state[0][0], version_id):
+            yield ((version_id, *state[0][1:]), *state[1:])
     return apply
 
 
