@@ -13,7 +13,7 @@
  * in its name. They may have FAIR_UNPROVEN_MAX requests at once.
  *
  * A row is active while it has requests here or had one within FAIR_ACTIVE_MS. One active row alone has no bound; of n each may have
- * max(FAIR_SHARE_MIN, FAIR_SHARES / n). Requests count from ASK until their answer is written or the client takes no more, FAIR_HOLD_MS at
+ * max(FAIR_SHARE_MIN, FAIR_SHARES / n). Workers tell each other how many ask with them, by counters in shared memory. Requests count from ASK until their answer is written or the client takes no more, FAIR_HOLD_MS at
  * most: so nobody waits for ever behind slow clients of the same key. When there are more callers than rows, the rest share one.
  */
 #include "flow/flow_in.h"
@@ -39,6 +39,7 @@ struct flow_fair {
     struct list free, idle, dormant, ring;
     struct list counted;                           /* flow.fair_node, oldest first */
     uint32_t active;
+    uint64_t callers;                              /* with all workers */
     size_t lines;                                  /* rows in ring */
     bool serving;
 };
@@ -100,6 +101,32 @@ static void expire(struct flow_fair *s, uint64_t now)
         struct fair_row *r = container_of(s->dormant.next, struct fair_row, node);
         if (failed_lately(r, now)) break;
         row_free(s, r);
+    }
+}
+
+/* FNV-1a. Two callers of one sum would be taken for one while each is alone with its worker: no harm that anybody could choose. */
+static uint64_t sum_of(const struct fair_row *r)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < r->key_n; i++) h = (h ^ r->key[i]) * 0x100000001b3u;
+    return h ? h : 1;
+}
+
+/* Tells the other workers of ours, and counts theirs: who alone asks with several workers is still one. last: who asked here last. */
+static void tell(struct flow_worker *w, const struct fair_row *last)
+{
+    struct flow_fair *s = w->fair;
+    uint64_t sole = 0;
+    s->callers = s->active;
+    if (!w->metrics || !w->all_metrics) return;
+    if (s->active == 1) sole = last ? sum_of(last) : w->metrics->sole;
+    w->metrics->callers = s->active;
+    w->metrics->sole = sole;
+    w->metrics->callers_ms = w->now_ms;
+    for (size_t i = 0; i < w->all_metrics_count; i++) {
+        const struct flow_metrics *m = &w->all_metrics[i];
+        if (m == w->metrics || m->callers == 0 || w->now_ms - m->callers_ms >= FAIR_ACTIVE_MS) continue;
+        if (m->callers > 1 || m->sole != sole || sole == 0) s->callers += m->callers;
     }
 }
 
@@ -177,8 +204,8 @@ static void row_rest(struct flow_fair *s, struct fair_row *r, uint64_t now)
 
 static bool room(const struct flow_fair *s, const struct fair_row *r)
 {
-    if (s->active < 2) return true;
-    uint32_t share = r->unproven ? FAIR_UNPROVEN_MAX : MAX(FAIR_SHARES / s->active, (uint32_t)FAIR_SHARE_MIN);
+    if (s->callers < 2) return true;
+    uint64_t share = r->unproven ? FAIR_UNPROVEN_MAX : MAX(FAIR_SHARES / s->callers, (uint64_t)FAIR_SHARE_MIN);
     return r->in_flight < share;
 }
 
@@ -227,6 +254,7 @@ bool flow_fair_enter(struct flow *f, struct slice credential, struct slice peer)
     }
     struct fair_row *r = row_of(f, credential, peer);
     row_wake(s, r);
+    tell(f->w, r);
     if (list_empty(&r->waiting) && room(s, r)) {
         count(f, r);
         return true;
@@ -259,6 +287,7 @@ bool flow_fair_early(struct flow *f, const struct flow_request *q)
     expire(s, f->w->now_ms);
     struct fair_row *r = row_of(f, key, q->peer);
     row_wake(s, r);
+    tell(f->w, r);
     if (list_empty(&r->waiting) && room(s, r)) {
         row_rest(s, r, f->w->now_ms);              /* it counts when it is asked */
         return false;
@@ -313,6 +342,7 @@ void flow_fair_serve(struct flow_worker *w)
     if (s->serving || s->lines == 0) return;
     s->serving = true;
     expire(s, w->now_ms);
+    tell(w, NULL);
     while ((f = next(s))) {
         f->step = FLOW_NEW;
         flow_ask(f, f->asked_before);

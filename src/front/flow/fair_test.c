@@ -281,6 +281,33 @@ static void what_waits_is_read_when_its_turn_comes_and_not_before(void **state)
     assert_true(asked_now(client('A')));               /* and took nothing */
 }
 
+static void callers_of_other_workers_count_and_one_that_is_with_several_counts_once(void **state)
+{
+    struct flow_metrics all[2];
+    memset(all, 0, sizeof all);
+    (void)state;
+    main_rig->w.metrics = &all[0];
+    main_rig->w.all_metrics = all;
+    main_rig->w.all_metrics_count = 2;
+    for (int i = 0; i < 70; i++) assert_true(asked_now(client('A')));
+    assert_true(all[0].callers == 1 && all[0].sole != 0);
+    all[1] = (struct flow_metrics){.callers = 1, .sole = all[0].sole, .callers_ms = main_rig->w.now_ms};
+    for (int i = 0; i < 10; i++) assert_true(asked_now(client('A')));      /* the same one, at the other worker */
+    all[1].sole++;
+    assert_false(asked_now(client('A')));
+    all[1].callers = 15;
+    for (size_t i = 0; i < client_count; i++)
+        if (asked_now(clients[i])) answer(clients[i], "AccessDenied");
+    size_t from = client_count;
+    for (int i = 0; i < 10; i++) client('A');
+    assert_int_equal(asked_of(from, client_count), FAIR_SHARE_MIN);
+    main_rig->w.now_ms += FAIR_ACTIVE_MS;              /* that worker has said nothing for a while */
+    flow_tick(&main_rig->w);
+    assert_int_equal(asked_of(from, client_count), 10);
+    main_rig->w.metrics = NULL;
+    main_rig->w.all_metrics = NULL;
+}
+
 static void callers_past_the_table_share_one_row(void **state)
 {
     AUTO(buf) struct buf b = BUF_INIT(64);
@@ -319,6 +346,7 @@ int main(void)
         T(a_connection_that_was_proven_keeps_its_share_beside_a_liar_of_the_same_address),
         T(who_invents_keys_is_one_caller),
         T(what_waits_is_read_when_its_turn_comes_and_not_before),
+        T(callers_of_other_workers_count_and_one_that_is_with_several_counts_once),
         T(callers_past_the_table_share_one_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,6 +132,7 @@ struct flow_metrics {                              /* one per worker, in shared 
     uint64_t parked, asked_again;
     uint64_t grammar;                              /* refused before asking */
     uint64_t held;                                 /* waited for their share */
+    uint64_t callers, callers_ms, sole;            /* for the other workers: how many ask here, when that was so, and who if it is one (fair.c) */
 };
 struct flow_slot {
     struct flow *flow;
@@ -151,6 +152,8 @@ struct flow_worker {
     size_t domain_count;
     int blobs_fd, logs_fd;                         /* DIR/keeper/blobs, DIR/gate/logs; -1: not yet */
     struct flow_metrics *metrics;
+    const struct flow_metrics *all_metrics;        /* of all workers, ours among them; NULL: there is no other */
+    size_t all_metrics_count;
 
     struct flow_peer gate, keeper;
     uint64_t front_id;                             /* from the keeper's HELLO */

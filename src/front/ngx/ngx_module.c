@@ -167,6 +167,8 @@ static ngx_int_t init_process(ngx_cycle_t *cycle)
     tl.flow.host_id = tl.host_id;
     tl.all_metrics = shared_metrics;
     tl.flow.metrics = shared_metrics ? &shared_metrics[ngx_worker % FLOW_METRICS_WORKERS_MAX] : NULL;
+    tl.flow.all_metrics = shared_metrics;
+    tl.flow.all_metrics_count = FLOW_METRICS_WORKERS_MAX;
     tl.flow.ctx = &tl;
     tl.flow.blobs_fd = open_dir(&conf->dir, "keeper/blobs");
     tl.flow.logs_fd = open_dir(&conf->dir, "gate/logs");
