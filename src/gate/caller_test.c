@@ -6,12 +6,6 @@
 
 #include "gate/gate_rig.h"
 
-static void put(struct rig *r, uint64_t id, const char *path, const char *body)
-{
-    rig_put(r, id, path, body);
-    rig_status(r, id, 200, "");
-}
-
 static void policy(struct rig *r, uint64_t id, const char *statement)
 {
     char body[2000];
@@ -41,7 +35,7 @@ static void everyone_reads_what_the_policy_gives_and_is_not_told_what_is_absent(
     (void)state;
     struct rig *r = rig_new();
     r->anonymous = true;
-    put(r, 1, "/bucket/k", "hello");
+    rig_put_done(r, 1, "/bucket/k", "hello");
     anon(r, 2, "GET", "/bucket/k", NULL);
     rig_status(r, 2, 403, "AccessDenied");
     uint64_t leaves = log_size(r->t->access);
@@ -78,7 +72,7 @@ static void another_account_reads_by_the_tags_of_the_object_only(void **state)
     rig_forget(r, 1);
     rig_commit(r, 1, "hello");
     rig_status(r, 1, 200, "");
-    put(r, 2, "/bucket/plain", "hello");
+    rig_put_done(r, 2, "/bucket/plain", "hello");
     rig_ask(r, 3, ask);
     rig_status(r, 3, 403, "AccessDenied");
     policy(r, 4, ALLOW(OTHER_ROOT, "GetObject", "/*") ",\"Condition\":{\"StringEquals\":{\"s3:ExistingObjectTag/color\":\"red\"}}}");
@@ -128,7 +122,7 @@ static void an_object_that_lost_its_tag_meanwhile_is_judged_as_it_is(void **stat
     struct rig_held slow = r->held[0];
     r->held_count = 0;
     r->hold_finds = false;
-    put(r, 4, "/bucket/k", "no tag");
+    rig_put_done(r, 4, "/bucket/k", "no tag");
     struct wire_found stale = {.present = 1, .current = 1, .null_index = UINT64_MAX, .entry = buf_slice(&tagged)};
     assert_int_equal(wire_put_found(wire_conn_out(r->keeper), slow.id, &stale), ERR_OK);
     wire_conn_kick(r->keeper);
@@ -174,7 +168,7 @@ static void the_owner_that_was_expected_is_the_buckets(void **state)
 {
     (void)state;
     struct rig *r = rig_new();
-    put(r, 1, "/bucket/k", "hello");
+    rig_put_done(r, 1, "/bucket/k", "hello");
     rig_ask(r, 2, (struct rig_ask){.method = "GET", .path = "/bucket/k", .header = "x-amz-expected-bucket-owner", .value = RIG_ACCOUNT});
     rig_release(r, 2);
     rig_ask(r, 3, (struct rig_ask){.method = "GET", .path = "/bucket/k", .header = "x-amz-expected-bucket-owner", .value = RIG_ACCOUNT_OTHER});

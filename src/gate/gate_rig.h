@@ -137,6 +137,9 @@ void rig_control(struct rig *r, uint64_t id, struct rig_ask a);
 struct wire_answer rig_answer(struct rig *r, uint64_t id);             /* waits for an ANSWER; fails the test for another frame */
 struct wire_release rig_release(struct rig *r, uint64_t id);
 void rig_status(struct rig *r, uint64_t id, unsigned status, const char *code);
+/* ASK, TICKET, COMMIT; the answer is for rig_wait(). */
+void rig_put(struct rig *r, uint64_t id, const char *path, const char *body);
+void rig_put_done(struct rig *r, uint64_t id, const char *path, const char *body);      /* and it is 200 */
 struct slice rig_header(struct slice headers, const char *name);       /* any case; p NULL: none */
 void rig_forget(struct rig *r, uint64_t id);       /* takes id's frame off, so that the next one of the same id is waited for */
 
@@ -145,8 +148,6 @@ bool rig_command(struct rig *r, struct slice command);                 /* false:
 void rig_find(struct rig *r, uint64_t id, const struct wire_find *m);
 void rig_scan(struct rig *r, uint64_t id, const struct wire_scan *m);
 void rig_keeper_done(struct rig *r);
-/* ASK, TICKET, COMMIT; the answer is for rig_wait(). */
-void rig_put(struct rig *r, uint64_t id, const char *path, const char *body);
 
 struct rig_leaf {
     struct buf bytes, opening_bytes;

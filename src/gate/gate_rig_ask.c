@@ -184,6 +184,12 @@ void rig_put(struct rig *r, uint64_t id, const char *path, const char *body)
     rig_commit(r, id, body);
 }
 
+void rig_put_done(struct rig *r, uint64_t id, const char *path, const char *body)
+{
+    rig_put(r, id, path, body);
+    rig_status(r, id, 200, "");
+}
+
 /* leaves ------------------------------------------------------------------------------------------------------------------------------ */
 
 void rig_leaf(struct rig *r, uint64_t index, struct rig_leaf *out)

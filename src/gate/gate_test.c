@@ -7,45 +7,15 @@
 
 static void get(struct rig *r, uint64_t id, const char *path) { rig_ask(r, id, (struct rig_ask){.method = "GET", .path = path}); }
 
-static struct wire_answer answer(struct rig *r, uint64_t id)
-{
-    struct rig_frame *f = rig_wait(r, id);
-    struct wire_answer m;
-    assert_int_equal(f->type, WIRE_ANSWER);
-    assert_int_equal(wire_get_answer(buf_slice(&f->payload), &m), ERR_OK);
-    return m;
-}
-
-static struct wire_release release(struct rig *r, uint64_t id)
-{
-    struct rig_frame *f = rig_wait(r, id);
-    struct wire_release m;
-    assert_int_equal(f->type, WIRE_RELEASE);
-    assert_int_equal(wire_get_release(buf_slice(&f->payload), &m), ERR_OK);
-    return m;
-}
-
-static void assert_status(struct rig *r, uint64_t id, unsigned status, const char *code)
-{
-    struct wire_answer m = answer(r, id);
-    if (m.status != status || !slice_is(m.code, code)) fail_msg("%u %.*s, not %u %s", m.status, (int)m.code.n, m.code.p, status, code);
-}
-
-static void put(struct rig *r, uint64_t id, const char *path, const char *body)
-{
-    rig_put(r, id, path, body);
-    assert_status(r, id, 200, "");
-}
-
 /* LAW-1, LAW-2 */
 static void a_read_is_released_after_its_leaf_with_the_keys_of_its_range(void **state)
 {
     (void)state;
     struct rig *r = rig_new();
-    put(r, 1, "/bucket/k", "hello");
-    uint64_t written = rig_receipt(answer(r, 1).receipt);
+    rig_put_done(r, 1, "/bucket/k", "hello");
+    uint64_t written = rig_receipt(rig_answer(r, 1).receipt);
     rig_ask(r, 2, (struct rig_ask){.method = "GET", .path = "/bucket/k", .header = "range", .value = "bytes=1-2"});
-    struct wire_release m = release(r, 2);
+    struct wire_release m = rig_release(r, 2);
     assert_int_equal(m.status, 206);
     assert_int_equal(m.size, 5);
     assert_int_equal(m.off, 1);
@@ -72,9 +42,9 @@ static void head_gives_no_key(void **state)
 {
     (void)state;
     struct rig *r = rig_new();
-    put(r, 1, "/bucket/k", "hello");
+    rig_put_done(r, 1, "/bucket/k", "hello");
     rig_ask(r, 2, (struct rig_ask){.method = "HEAD", .path = "/bucket/k"});
-    struct wire_release m = release(r, 2);
+    struct wire_release m = rig_release(r, 2);
     assert_int_equal(m.head, 1);
     assert_int_equal(m.len, 5);
     assert_int_equal(m.rows.n, 0);
@@ -88,9 +58,9 @@ static void unproven_callers_are_counted_and_nothing_is_asked_for_them(void **st
     struct rig *r = rig_new();
     uint64_t provider = log_size(r->g->provider);
     rig_ask(r, 1, (struct rig_ask){.method = "GET", .path = "/bucket/k", .wrong_signature = true});
-    assert_status(r, 1, 403, "SignatureDoesNotMatch");
+    rig_status(r, 1, 403, "SignatureDoesNotMatch");
     rig_ask(r, 2, (struct rig_ask){.method = "GET", .path = "/bucket/k", .anonymous = true});
-    assert_status(r, 2, 403, "AccessDenied");
+    rig_status(r, 2, 403, "AccessDenied");
     for (uint64_t id = 3; id < 20; id++) rig_ask(r, id, (struct rig_ask){.method = "GET", .path = "/bucket/k", .wrong_signature = true});
     rig_wait(r, 19);
     rig_turns(r, 50);
@@ -109,11 +79,11 @@ static void a_refused_proven_caller_gets_a_leaf_before_the_answer(void **state)
     (void)state;
     struct rig *r = rig_new();
     get(r, 1, "/nobucket/k");
-    assert_status(r, 1, 404, "NoSuchBucket");
+    rig_status(r, 1, 404, "NoSuchBucket");
     rig_ask(r, 2, (struct rig_ask){.method = "GET", .path = "/bucket/k", .unsigned_header = "x-amz-copy-source", .unsigned_value = "/a/b"});
-    assert_status(r, 2, 403, "AccessDenied");
+    rig_status(r, 2, 403, "AccessDenied");
     get(r, 3, "/bucket/k");
-    assert_status(r, 3, 404, "NoSuchKey");
+    rig_status(r, 3, 404, "NoSuchKey");
     assert_int_equal(log_durable(r->t->access), 3);
     struct rig_leaf l;
     rig_leaf(r, 0, &l);
@@ -144,7 +114,7 @@ static void a_put_is_answered_after_the_keeper_settled_it(void **state)
     rig_turns(r, 50);
     assert_null(rig_frame_of(r, 1));
     rig_release_held(r);
-    assert_status(r, 1, 200, "");
+    rig_status(r, 1, 200, "");
     assert_int_equal(r->t->flow->mark, 1);
     rig_free(r);
 }
@@ -156,7 +126,7 @@ static void bytes_other_than_the_signed_ones_are_refused_at_commit(void **state)
     rig_ask(r, 1, (struct rig_ask){.method = "PUT", .path = "/bucket/k", .body = "hello"});
     rig_wait(r, 1)->id = UINT64_MAX;
     rig_commit(r, 1, "jello");
-    assert_status(r, 1, 400, "XAmzContentSHA256Mismatch");
+    rig_status(r, 1, 400, "XAmzContentSHA256Mismatch");
     rig_turns(r, 20);
     assert_int_equal(rig_saw(r, "apply 0", 0), -1);
     rig_free(r);
@@ -168,7 +138,7 @@ static void a_ticket_is_committed_once(void **state)
     (void)state;
     struct rig *r = rig_new();
     rig_commit(r, 77, "hello");
-    assert_status(r, 77, 503, "ServiceUnavailable");
+    rig_status(r, 77, 503, "ServiceUnavailable");
     r->hold_applies = true;
     rig_put(r, 1, "/bucket/k", "hello");
     rig_wait_event(r, "apply 0", 1);
@@ -187,7 +157,7 @@ static void a_refused_write_is_voided_before_anyone_reads_its_key(void **state)
 {
     (void)state;
     struct rig *r = rig_new();
-    put(r, 1, "/bucket/k", "old");
+    rig_put_done(r, 1, "/bucket/k", "old");
     r->hold_applies = true;
     r->refuse = true;
     rig_put(r, 2, "/bucket/k", "new");
@@ -196,8 +166,8 @@ static void a_refused_write_is_voided_before_anyone_reads_its_key(void **state)
     rig_turns(r, 50);
     assert_null(rig_frame_of(r, 3));               /* rule 8: a write of its key is unsettled */
     rig_release_held(r);
-    assert_status(r, 2, 503, "ServiceUnavailable");
-    struct wire_release m = release(r, 3);
+    rig_status(r, 2, 503, "ServiceUnavailable");
+    struct wire_release m = rig_release(r, 3);
     struct rig_leaf l;
     rig_leaf(r, 2, &l);
     assert_int_equal(l.leaf.kind, RECORD_K_VOID);
@@ -224,8 +194,8 @@ static void the_second_writer_waits_for_the_first(void **state)
     assert_int_equal(log_size(r->t->access), 1);
     r->hold_applies = false;
     rig_release_held(r);
-    assert_status(r, 1, 200, "");
-    assert_status(r, 2, 200, "");
+    rig_status(r, 1, 200, "");
+    rig_status(r, 2, 200, "");
     struct rig_leaf l;
     rig_leaf(r, 1, &l);
     assert_int_equal(rig_leaf_ver(&l), 0);
@@ -241,7 +211,7 @@ static void who_waits_for_a_hold_too_long_is_told_before_any_leaf(void **state)
     rig_put(r, 1, "/bucket/k", "1");
     rig_wait_event(r, "apply 0", 1);
     rig_put(r, 2, "/bucket/k", "2");
-    assert_status(r, 2, 503, "SlowDown");
+    rig_status(r, 2, 503, "SlowDown");
     assert_int_equal(log_size(r->t->access), 1);
     rig_free(r);
 }
@@ -256,8 +226,8 @@ static void if_none_match_lets_one_of_two_writers_through(void **state)
     rig_wait(r, 2)->id = UINT64_MAX;
     rig_commit(r, 1, "1");
     rig_commit(r, 2, "2");
-    assert_status(r, 1, 200, "");
-    assert_status(r, 2, 412, "PreconditionFailed");
+    rig_status(r, 1, 200, "");
+    rig_status(r, 2, 412, "PreconditionFailed");
     rig_free(r);
 }
 
@@ -266,7 +236,7 @@ static void a_read_overtaken_by_a_whole_write_looks_again(void **state)
 {
     (void)state;
     struct rig *r = rig_new();
-    put(r, 1, "/bucket/k", "old");
+    rig_put_done(r, 1, "/bucket/k", "old");
     r->hold_finds = true;
     get(r, 2, "/bucket/k");
     rig_wait_event(r, "find k", 2);                /* the first one was the PUT's */
@@ -276,12 +246,12 @@ static void a_read_overtaken_by_a_whole_write_looks_again(void **state)
     struct rig_object *o = &r->objects[0];
     AUTO(buf) struct buf old = BUF_INIT(ENTRY_BYTES_MAX);
     buf_put_slice(&old, buf_slice(&o->entry));
-    put(r, 3, "/bucket/k", "new");
+    rig_put_done(r, 3, "/bucket/k", "new");
     struct wire_found stale = {.present = 1, .entry = buf_slice(&old)};
     assert_int_equal(wire_put_found(wire_conn_out(r->keeper), slow.id, &stale), ERR_OK);
     wire_conn_kick(r->keeper);
     buf_done(&slow.payload);
-    struct wire_release m = release(r, 2);
+    struct wire_release m = rig_release(r, 2);
     struct rig_leaf l;
     rig_leaf(r, rig_receipt(m.receipt), &l);
     assert_int_equal(rig_leaf_ver(&l), 1);
@@ -323,10 +293,10 @@ static void a_decision_is_made_again_when_the_control_log_moved(void **state)
     rig_wait_event(r, "find k", 1);
     r->hold_finds = false;
     rig_ask(r, 2, (struct rig_ask){.method = "PUT", .path = "/another"});
-    assert_status(r, 2, 200, "");
+    rig_status(r, 2, 200, "");
     rig_release_held(r);
     struct rig_leaf l;
-    rig_leaf(r, rig_receipt(answer(r, 1).receipt), &l);
+    rig_leaf(r, rig_receipt(rig_answer(r, 1).receipt), &l);
     assert_int_equal(record_int(&l.leaf, RECORD_F_CTL, 99), RIG_CONTROL_LEAVES + 1);
     rig_leaf_done(&l);
     rig_free(r);
@@ -340,9 +310,9 @@ static void a_bucket_deleted_under_a_read_is_gone_for_it(void **state)
     get(r, 1, "/bucket/k");
     rig_wait_event(r, "find k", 1);
     rig_ask(r, 2, (struct rig_ask){.method = "DELETE", .path = "/bucket"});
-    assert_status(r, 2, 204, "");
+    rig_status(r, 2, 204, "");
     rig_release_held(r);
-    assert_status(r, 1, 404, "NoSuchBucket");
+    rig_status(r, 1, 404, "NoSuchBucket");
     rig_free(r);
 }
 
@@ -351,8 +321,8 @@ static void a_batch_is_one_leaf_and_one_command(void **state)
 {
     (void)state;
     struct rig *r = rig_new();
-    put(r, 1, "/bucket/b", "1");
-    put(r, 2, "/bucket/a", "2");
+    rig_put_done(r, 1, "/bucket/b", "1");
+    rig_put_done(r, 2, "/bucket/a", "2");
     static const char body[] = "<Delete><Object><Key>b</Key></Object><Object><Key>none</Key></Object><Object><Key>a</Key></Object></Delete>";
     uint8_t md5[S3_SUM_BYTES_MAX];
     struct s3_sums s;
@@ -369,7 +339,7 @@ static void a_batch_is_one_leaf_and_one_command(void **state)
     struct wire_body m = {.last = 1, .data = SLICE_LIT(body)};
     assert_int_equal(wire_put_body(wire_conn_out(r->front), 3, &m), ERR_OK);
     wire_conn_kick(r->front);
-    assert_status(r, 3, 200, "");
+    rig_status(r, 3, 200, "");
     assert_int_equal(log_size(r->t->access), 3);
     struct rig_leaf l;
     rig_leaf(r, 2, &l);
@@ -388,7 +358,7 @@ static void a_batch_is_one_leaf_and_one_command(void **state)
     }
     rig_leaf_done(&l);
     get(r, 4, "/bucket/a");
-    assert_status(r, 4, 404, "NoSuchKey");
+    rig_status(r, 4, 404, "NoSuchKey");
     rig_free(r);
 }
 
@@ -405,7 +375,7 @@ static void a_body_refused_by_its_beginning_is_refused_once(void **state)
         assert_int_equal(wire_put_body(wire_conn_out(r->front), 1, &m), ERR_OK);
     }
     wire_conn_kick(r->front);
-    assert_status(r, 1, 400, "MalformedXML");
+    rig_status(r, 1, 400, "MalformedXML");
     rig_turns(r, 50);
     assert_false(r->front_gone);
     assert_int_equal(log_size(r->t->access), 1);

@@ -7,27 +7,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static struct wire_answer answer(struct rig *r, uint64_t id)
-{
-    struct wire_answer m;
-    struct rig_frame *f = rig_wait(r, id);
-    assert_int_equal(f->type, WIRE_ANSWER);
-    assert_int_equal(wire_get_answer(buf_slice(&f->payload), &m), ERR_OK);
-    return m;
-}
-
-static void assert_status(struct rig *r, uint64_t id, unsigned status, const char *code)
-{
-    struct wire_answer m = answer(r, id);
-    if (m.status != status || !slice_is(m.code, code)) fail_msg("%u %.*s, not %u %s", m.status, (int)m.code.n, m.code.p, status, code);
-}
-
-static void put(struct rig *r, uint64_t id, const char *path, const char *body)
-{
-    rig_put(r, id, path, body);
-    assert_status(r, id, 200, "");
-}
-
 /* the keeper -------------------------------------------------------------------------------------------------------------- */
 
 static void a_write_settled_before_it_was_sent_costs_the_keeper_its_connection(void **state)
@@ -44,7 +23,7 @@ static void a_write_settled_before_it_was_sent_costs_the_keeper_its_connection(v
     assert_int_equal(wire_put_settled(wire_conn_out(r->keeper), 0, &m), ERR_OK);
     wire_conn_kick(r->keeper);
     rig_wait_event(r, "connected", 2);
-    assert_status(r, 1, 200, "");                  /* by the answer to the APPLY of the new connection */
+    rig_status(r, 1, 200, "");                  /* by the answer to the APPLY of the new connection */
     assert_true(rig_saw(r, "apply 0", 0) >= 0);
     rig_free(r);
 }
@@ -53,7 +32,7 @@ static void settlements_of_nothing_change_nothing(void **state)
 {
     (void)state;
     struct rig *r = rig_new();
-    put(r, 1, "/bucket/k", "hello");
+    rig_put_done(r, 1, "/bucket/k", "hello");
     for (uint64_t i = 0; i < 4; i++) {
         struct wire_settled m = {.index = i == 3 ? UINT64_MAX : i, .outcome = WIRE_SETTLED_REFUSED};
         memcpy(m.log, log_id(r->t->access), ID_BYTES);
@@ -71,15 +50,15 @@ static void a_listing_from_an_impossible_snapshot_is_refused(void **state)
 {
     (void)state;
     struct rig *r = rig_new();
-    put(r, 1, "/bucket/a", "1");
-    put(r, 2, "/bucket/b", "2");
+    rig_put_done(r, 1, "/bucket/a", "1");
+    rig_put_done(r, 2, "/bucket/b", "2");
     static const uint64_t wrong[] = {1, 3, RECORD_INT_MAX, UINT64_MAX};     /* older than what it settled; newer than the log */
     for (uint64_t i = 0; i < ARRAY_LEN(wrong); i++) {
         r->as_of = wrong[i];
         rig_ask(r, 10 + i, (struct rig_ask){.method = "GET", .path = "/bucket", .query = "list-type=2"});
-        assert_status(r, 10 + i, 500, "InternalError");
+        rig_status(r, 10 + i, 500, "InternalError");
         rig_ask(r, 20 + i, (struct rig_ask){.method = "DELETE", .path = "/bucket"});
-        assert_status(r, 20 + i, 500, "InternalError");
+        rig_status(r, 20 + i, 500, "InternalError");
     }
     assert_int_equal(log_size(r->t->access), 2);
     r->as_of = 2;
@@ -92,19 +71,19 @@ static void an_entry_of_another_key_is_not_released(void **state)
 {
     (void)state;
     struct rig *r = rig_new();
-    put(r, 1, "/bucket/a", "1");
-    put(r, 2, "/bucket/b", "2");
+    rig_put_done(r, 1, "/bucket/a", "1");
+    rig_put_done(r, 2, "/bucket/b", "2");
     struct buf swap = r->objects[0].entry;
     r->objects[0].entry = r->objects[1].entry;
     r->objects[1].entry = swap;
     rig_ask(r, 3, (struct rig_ask){.method = "GET", .path = "/bucket/a"});
-    assert_status(r, 3, 500, "InternalError");
+    rig_status(r, 3, 500, "InternalError");
     buf_reset(&r->objects[0].entry);               /* and one that is no entry at all, which a condition looks at */
     buf_put_str(&r->objects[0].entry, "nonsense");
     rig_ask(r, 4, (struct rig_ask){.method = "HEAD", .path = "/bucket/a"});
-    assert_status(r, 4, 500, "InternalError");
+    rig_status(r, 4, 500, "InternalError");
     rig_put(r, 5, "/bucket/a", "3");
-    assert_status(r, 5, 500, "InternalError");
+    rig_status(r, 5, 500, "InternalError");
     assert_int_equal(holds_count(r->g->holds), 0);
     rig_free(r);
 }
@@ -113,7 +92,7 @@ static void rows_for_a_find_cost_the_keeper_its_connection(void **state)
 {
     (void)state;
     struct rig *r = rig_new();
-    put(r, 1, "/bucket/k", "hello");
+    rig_put_done(r, 1, "/bucket/k", "hello");
     r->hold_finds = true;
     rig_ask(r, 2, (struct rig_ask){.method = "GET", .path = "/bucket/k"});
     rig_wait_event(r, "find k", 2);
@@ -241,7 +220,7 @@ static void a_front_that_keeps_no_order_leaves_nothing_behind(void **state)
     assert_int_equal(holds_count(r->g->holds), 0);
     assert_int_equal(r->t->flow->in_flight, 0);
     assert_true(list_empty(&r->t->flow->unsettled));
-    put(r, 1, "/bucket/k", "hello");               /* and everybody else is served */
+    rig_put_done(r, 1, "/bucket/k", "hello");               /* and everybody else is served */
     rig_free(r);
 }
 
@@ -251,7 +230,7 @@ static void an_unsigned_header_with_a_line_break_is_refused(void **state)
     struct rig *r = rig_new();
     rig_ask(r, 1, (struct rig_ask){.method = "PUT", .path = "/bucket/k", .body = "hello", .unsigned_header = "content-type",
                                    .unsigned_value = "text/plain\r\nset-cookie: a=b"});
-    assert_status(r, 1, 400, "InvalidRequest");
+    rig_status(r, 1, 400, "InvalidRequest");
     rig_ask(r, 2, (struct rig_ask){.method = "PUT", .path = "/bucket/k", .body = "hello", .unsigned_header = "content-type", .unsigned_value = "text/plain"});
     assert_int_equal(rig_wait(r, 2)->type, WIRE_TICKET);
     rig_free(r);
@@ -284,7 +263,7 @@ static void a_front_that_reads_no_reply_is_bounded(void **state)
     }
     assert_true(sent < 200u * out.n);              /* it was stopped */
     assert_true(most <= WIRE_OUT_BYTES_MAX);
-    put(r, 1, "/bucket/k", "hello");
+    rig_put_done(r, 1, "/bucket/k", "hello");
     close(fds[1]);
     rig_turns(r, 20);
     rig_free(r);

@@ -7,14 +7,6 @@
 #include "gate/gate_rig.h"
 
 static void get(struct rig *r, uint64_t id, const char *path) { rig_ask(r, id, (struct rig_ask){.method = "GET", .path = path}); }
-static void assert_status(struct rig *r, uint64_t id, unsigned status, const char *code) { rig_status(r, id, status, code); }
-
-static void put(struct rig *r, uint64_t id, const char *path, const char *body)
-{
-    rig_put(r, id, path, body);
-    rig_status(r, id, 200, "");
-}
-
 /* rules 1, 3 */
 static void lost_answers_are_asked_for_again_in_leaf_order(void **state)
 {
@@ -32,8 +24,8 @@ static void lost_answers_are_asked_for_again_in_leaf_order(void **state)
     assert_null(rig_frame_of(r, 1));
     assert_int_equal(log_size(r->t->access), 2);   /* no void on a guess */
     rig_release_held(r);
-    assert_status(r, 1, 200, "");
-    assert_status(r, 2, 200, "");
+    rig_status(r, 1, 200, "");
+    rig_status(r, 2, 200, "");
     rig_wait_event(r, "settledall", 2);            /* rule 11: after the last re-send */
     rig_free(r);
 }
@@ -93,7 +85,7 @@ static void a_find_lost_with_the_keeper_is_asked_again(void **state)
     rig_wait_event(r, "find k", 1);
     r->hold_finds = false;
     rig_drop_keeper(r);
-    assert_status(r, 1, 404, "NoSuchKey");
+    rig_status(r, 1, 404, "NoSuchKey");
     rig_free(r);
 }
 
@@ -106,7 +98,7 @@ static void uploads_of_a_deleted_bucket_end_with_the_next_purge(void **state)
     rig_turns(r, 30);
     assert_int_equal(log_size(r->t->access), 0);   /* nothing is due: no record of nothing */
     rig_ask(r, 1, (struct rig_ask){.method = "DELETE", .path = "/bucket"});
-    assert_status(r, 1, 204, "");
+    rig_status(r, 1, 204, "");
     rig_turns(r, 1100);
     op_purge_all(r->g);
     rig_wait_event(r, "purge gone", 1);
@@ -124,14 +116,14 @@ static void a_keeper_older_than_the_log_serves_nobody(void **state)
 {
     (void)state;
     struct rig *r = rig_new();
-    put(r, 1, "/bucket/k", "1");
+    rig_put_done(r, 1, "/bucket/k", "1");
     r->watermark = 0;
     rig_drop_keeper(r);
     rig_wait_event(r, "connected", 2);
     rig_turns(r, 50);
     assert_false(r->t->served);
     get(r, 2, "/bucket/k");
-    assert_status(r, 2, 503, "ServiceUnavailable");
+    rig_status(r, 2, 503, "ServiceUnavailable");
     r->watermark = 99;                             /* and one that is newer: the log was put back */
     rig_drop_keeper(r);
     rig_wait_event(r, "connected", 3);

@@ -12,12 +12,6 @@ static void get(struct rig *r, uint64_t id, const char *path, const char *query)
     rig_ask(r, id, (struct rig_ask){.method = "GET", .path = path, .query = query});
 }
 
-static void put(struct rig *r, uint64_t id, const char *path, const char *body)
-{
-    rig_put(r, id, path, body);
-    rig_status(r, id, 200, "");
-}
-
 static void versioning(struct rig *r, uint64_t id, const char *status)
 {
     char body[200];
@@ -56,13 +50,13 @@ static void each_version_is_read_by_its_id_and_the_leaf_says_which(void **state)
     (void)state;
     struct rig *r = rig_new();
     char first[64];
-    put(r, 1, "/bucket/k", "null version");
+    rig_put_done(r, 1, "/bucket/k", "null version");
     header_is(rig_answer(r, 1).headers, "x-amz-version-id", NULL);
     versioning(r, 2, "Enabled");
-    put(r, 3, "/bucket/k", "one");
+    rig_put_done(r, 3, "/bucket/k", "one");
     snprintf(first, sizeof first, "%s", version_query(rig_answer(r, 3).headers));
     uint64_t first_leaf = rig_receipt(rig_answer(r, 3).receipt);
-    put(r, 4, "/bucket/k", "the second");
+    rig_put_done(r, 4, "/bucket/k", "the second");
     get(r, 5, "/bucket/k", NULL);
     assert_int_equal(rig_release(r, 5).size, 10);
     get(r, 6, "/bucket/k", first);
@@ -87,7 +81,7 @@ static void an_id_that_names_nothing_is_told_apart_from_one_that_is_none(void **
     (void)state;
     struct rig *r = rig_new();
     versioning(r, 1, "Enabled");
-    put(r, 2, "/bucket/k", "one");
+    rig_put_done(r, 2, "/bucket/k", "one");
     char other[64];
     snprintf(other, sizeof other, "%s", version_query(rig_answer(r, 2).headers));
     other[strlen(other) - 2] = other[strlen(other) - 2] == 'a' ? 'b' : 'a';          /* the same leaf, another random half */
@@ -113,7 +107,7 @@ static void a_delete_marker_is_named_and_gives_nothing(void **state)
     (void)state;
     struct rig *r = rig_new();
     versioning(r, 1, "Enabled");
-    put(r, 2, "/bucket/k", "one");
+    rig_put_done(r, 2, "/bucket/k", "one");
     rig_ask(r, 3, (struct rig_ask){.method = "DELETE", .path = "/bucket/k"});
     rig_status(r, 3, 204, "");
     header_is(rig_answer(r, 3).headers, "x-amz-delete-marker", "true");
@@ -142,8 +136,8 @@ static void another_version_for_the_one_named_is_not_released(void **state)
     (void)state;
     struct rig *r = rig_new();
     versioning(r, 1, "Enabled");
-    put(r, 2, "/bucket/k", "one");
-    put(r, 3, "/bucket/k", "two");
+    rig_put_done(r, 2, "/bucket/k", "one");
+    rig_put_done(r, 3, "/bucket/k", "two");
     AUTO(buf) struct buf keep = BUF_INIT(ENTRY_BYTES_MAX);
     buf_put_slice(&keep, buf_slice(&r->objects[1].entry));
     buf_reset(&r->objects[1].entry);
@@ -170,8 +164,8 @@ static void an_older_version_for_the_one_named_is_not_released_unless_nobody_com
     (void)state;
     struct rig *r = rig_new();
     versioning(r, 1, "Enabled");
-    put(r, 2, "/bucket/k", "one");
-    put(r, 3, "/bucket/k", "two");
+    rig_put_done(r, 2, "/bucket/k", "one");
+    rig_put_done(r, 3, "/bucket/k", "two");
     instead = &r->objects[0];
     r->keeper_also = other_version;
     const char *query = version_query(rig_answer(r, 3).headers);
@@ -291,7 +285,7 @@ static void a_part_is_read_by_its_number(void **state)
     rig_status(r, 3, 416, "InvalidPartNumber");
     rig_ask(r, 4, (struct rig_ask){.method = "GET", .path = "/bucket/m", .query = "partNumber=1", .header = "range", .value = "bytes=0-1"});
     rig_status(r, 4, 400, "InvalidRequest");       /* B17 */
-    put(r, 5, "/bucket/k", "hello");
+    rig_put_done(r, 5, "/bucket/k", "hello");
     get(r, 6, "/bucket/k", "partNumber=1");        /* what came in one piece is its own first part */
     m = rig_release(r, 6);
     assert_true(m.off == 0 && m.len == 5);
@@ -445,7 +439,7 @@ static void a_part_read_that_is_overtaken_between_its_two_questions_looks_again(
     struct rig_held slow = r->held[0];
     r->held_count = 0;
     r->hold_finds = false;
-    put(r, 2, "/bucket/m", "now in one piece");
+    rig_put_done(r, 2, "/bucket/m", "now in one piece");
     r->held[r->held_count++] = slow;
     rig_release_held(r);
     rig_status(r, 1, 416, "InvalidPartNumber");

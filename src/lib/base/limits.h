@@ -32,7 +32,6 @@
 #define S3_PUT_BYTES_MAX 5368709120ull
 #define S3_LIST_KEYS_MAX 1000
 #define PARTS_MAX 10000                          /* of one upload */
-#define PART_BYTES_MIN (5 * 1024 * 1024)         /* of every part but the last, unless tillit.conf's part_min_bytes says less */
 #define S3_OBJECT_BYTES_MAX 5497558138880ull     /* 5 TiB */
 #define S3_TAGS_MAX 10                           /* of an object; a bucket has S3_BUCKET_TAGS_MAX */
 #define S3_BUCKET_TAGS_MAX 50
@@ -147,7 +146,6 @@
 #define SECRET_SLOT_BYTES 64
 #define SECRET_TOTAL_BYTES_MAX (256 * 1024 * 1024)
 #define KEYS_RNG_BYTES 4080                      /* buffered per thread: a page, less its head */
-#define KEYS_LABEL_CONTEXT_BYTES_MAX 64
 #define KEYS_AAD_BYTES_MAX 4096
 #define KEYS_SEAL_BYTES_MAX (4 * 1024 * 1024)    /* plaintext of one seal: a command of COMMAND_BYTES_MAX in the WAL */
 #define KEYS_ROOT_FILE_BYTES_MAX 256
@@ -281,7 +279,6 @@
 #define KEEPER_LOGS_MAX 20000                    /* two logs a tenant */
 #define KEEPER_REOPEN_MS 200                     /* between attempts to reopen a failed engine */
 #define KEEPER_IO_THREADS 2
-#define KEEPER_IO_QUEUE_MAX 65536
 #define KEEPER_READS_MAX 16384                   /* READs waiting for a disk, all fronts */
 #define KEEPER_SCANS_MAX 1024
 #define KEEPER_RESERVE_BYTES (128ull * 1024 * 1024)  /* free space below which writes stop */

@@ -5,29 +5,11 @@
 #ifndef TILLIT_LEDGER_TEST_H
 #define TILLIT_LEDGER_TEST_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
+#include "base/test.h"
+
 #include <stdlib.h>
 
-#include <cmocka.h>
-
 #include "ledger/ledger.h"
-
-#define TEST_FILE_BYTES_MAX (1024 * 1024)
-
-static inline void test_read_file(const char *name, struct buf *out)
-{
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s", VECTORS_DIR, name);
-    FILE *f = fopen(path, "rb");
-    if (f == NULL) fail_msg("cannot open %s", path);
-    buf_init(out, TEST_FILE_BYTES_MAX);
-    uint8_t chunk[4096];
-    for (size_t n; (n = fread(chunk, 1, sizeof chunk, f)) > 0;) buf_put(out, chunk, n);
-    fclose(f);
-    assert_true(buf_ok(out));
-}
 
 struct test_log {
     struct ledger_hash hash;
