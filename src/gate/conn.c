@@ -51,9 +51,10 @@ void conn_put_answer(struct gate_conn *c, uint64_t wire_id, const struct wire_an
     conn_done(c, wire_put_answer(wire_conn_out(c->wire), wire_id, m));
 }
 
-void conn_put_wantbody(struct gate_conn *c, uint64_t wire_id, uint32_t size_max)
+void conn_put_wantbody(struct gate_conn *c, uint64_t wire_id, const uint8_t request[ID_BYTES], uint32_t size_max)
 {
     struct wire_wantbody m = {.size_max = size_max};
+    memcpy(m.request, request, ID_BYTES);
     conn_done(c, wire_put_wantbody(wire_conn_out(c->wire), wire_id, &m));
 }
 
@@ -182,14 +183,19 @@ static enum err on_abort(struct gate_conn *c, uint64_t id, struct slice payload)
     TRY(wire_get_abort(payload, &m));
     struct gate_request *r = request_find(c->gate, c, id);
     if (!r) return ERR_OK;
+    /* Of a body that the front refused itself and answered: the caller was proven, so the refusal has its leaf. Of a copy the bytes are our own. */
     enum s3_error code = s3_error_of_code(m.code);
-    bool refused = r->state == REQUEST_TICKET && code != S3E_NONE && s3_error_status(code) >= 400 && s3_error_status(code) < 500;
+    bool waits = r->state == REQUEST_TICKET ? !r->u.put.copy : r->state == REQUEST_BODY;
+    bool refused = waits && code != S3E_NONE && s3_error_status(code) >= 400 && s3_error_status(code) < 500;
     if (refused) {
         r->state = REQUEST_WORKING;                /* rule 10: it spends the ticket, as COMMIT does */
         list_del(&r->waiting);
     }
     request_orphan(r);
-    if (refused) op_put_refused(r, code);
+    if (!refused) return ERR_OK;
+    r->fault = (struct s3_fault){0};
+    s3_fault_set(&r->fault, code, NULL);
+    step_refuse(r);
     return ERR_OK;
 }
 

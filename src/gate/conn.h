@@ -24,7 +24,7 @@ struct gate_conn {
 MUST_USE enum err conns_open(struct gate *g, int front_uid, int steward_uid);
 void conns_close(struct gate *g);
 void conn_put_answer(struct gate_conn *c, uint64_t wire_id, const struct wire_answer *m);
-void conn_put_wantbody(struct gate_conn *c, uint64_t wire_id, uint32_t size_max);
+void conn_put_wantbody(struct gate_conn *c, uint64_t wire_id, const uint8_t request[ID_BYTES], uint32_t size_max);
 void conn_put_listing(struct gate_conn *c, uint64_t wire_id, const struct wire_listing *m);
 /* LAW-1: rec is asserted to be durable, the pair of step_release(). */
 void conn_put_release(struct gate_conn *c, uint64_t wire_id, const struct wire_release *m, const struct recorded *rec);

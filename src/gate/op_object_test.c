@@ -135,6 +135,15 @@ static void a_body_that_the_front_refuses_has_its_leaf_and_spends_its_ticket(voi
     rig_leaf_done(&l);
     rig_commit(r, 950, "x");
     rig_status(r, 950, 503, "ServiceUnavailable");
+    /* A document too. */
+    struct wire_abort long_one = {.code = SLICE_LIT("MalformedXML")};
+    rig_ask(r, 960, (struct rig_ask){.method = "PUT", .path = "/bucket/a", .query = "tagging=", .body = "<Tagging><TagSet/></Tagging>"});
+    assert_int_equal(rig_wait(r, 960)->type, WIRE_WANTBODY);
+    assert_int_equal(wire_put_abort(wire_conn_out(r->front), 960, &long_one), ERR_OK);
+    wire_conn_kick(r->front);
+    rig_turns(r, 30);
+    assert_int_equal(log_size(r->t->access), ++size + 1);
+    assert_int_equal(requests_count(r->g->requests), 0);
     /* A client that went away was refused nothing, nor one that was told to come again; other words are no codes. */
     abort_as(r, 951, "");
     abort_as(r, 952, "SlowDown");

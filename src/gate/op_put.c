@@ -174,15 +174,6 @@ static void put_refuse(struct gate_request *r, enum s3_error e)
     step_refuse(r);
 }
 
-/* Bytes that only the front sees were not what they were said to be: it has answered so. The caller was proven, so the refusal has its leaf. */
-void op_put_refused(struct gate_request *r, enum s3_error e)
-{
-    ASSERT(!r->conn && r->state == REQUEST_WORKING);
-    r->fault = (struct s3_fault){0};
-    if (r->u.put.copy) request_end(r);             /* its read has one: the bytes are our own */
-    else put_refuse(r, e);
-}
-
 void op_put_open(struct gate_request *r, void (*commit)(struct gate_request *r))
 {
     struct request_put *q = &r->u.put;

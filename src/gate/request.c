@@ -346,7 +346,7 @@ void request_want_body(struct gate_request *r, uint32_t size_max, void (*body)(s
     }
     r->body = body;
     r->state = REQUEST_BODY;
-    conn_put_wantbody(r->conn, r->wire_id, size_max);
+    conn_put_wantbody(r->conn, r->wire_id, r->id, size_max);
 }
 
 bool request_may_record(struct gate_request *r, bool writes)

@@ -230,8 +230,6 @@ void op_put_begin(struct gate_request *r);         /* PutObject */
 void op_put_sweep(struct gate *g);                 /* tickets not committed for TICKET_MS */
 MUST_USE enum err op_put_chunks(struct gate_request *r, const struct wire_chunks *m);   /* INPUT: none are due, or not so */
 void op_put_commit(struct gate_request *r, const struct wire_commit *m);
-/* The front answered with this refusal, of a body that is not what was said of it; r has no client any more. Its leaf, and the end. */
-void op_put_refused(struct gate_request *r, enum s3_error e);
 /* Opens an upload of any kind: reads the body's headers, gives the ticket; commit(r) comes when COMMIT's digests are what they must be. What is refused before is
  * refused by it. The caller has set u.put.job before, if it needs one. */
 void op_put_open(struct gate_request *r, void (*commit)(struct gate_request *r));

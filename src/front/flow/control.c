@@ -56,6 +56,7 @@ void flow_on_wantbody(struct flow *f, const struct wire_wantbody *m)
 {
     struct flow_request q = {0};
     f->w->host->request(f, &q);
+    flow_request_id(f, m->request);                /* a refusal of ours names the leaf that it will have */
     f->step = FLOW_CONTROL;
     f->body_left_max = m->size_max;
     enum s3_error e = begin(f, &q);
