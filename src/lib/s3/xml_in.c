@@ -188,6 +188,8 @@ enum s3_error s3_xml_feed(struct s3_xml *x, struct slice piece)
     ASSERT(x->magic == S3_XML_MAGIC);
     if (x->error != S3E_NONE || piece.n == 0) return x->error;
     if (piece.n > size_max(x->kind) - x->size) return x->error = S3E_MalformedXML;
+    /* Nor can two bytes a character: expat would see by the first ones that it is UTF-16 and overrule us. No XML in UTF-8 has a NUL. */
+    if (memchr(piece.p, 0, piece.n)) return x->error = S3E_MalformedXML;
     x->size += piece.n;
     /* The size is bounded far below INT_MAX. */
     bool parsed = XML_Parse(x->parser, (const char *)piece.p, (int)piece.n, XML_FALSE) == XML_STATUS_OK;

@@ -226,6 +226,31 @@ static void bounds_of_xml_hold(void **state)
     buf_done(&doc);
 }
 
+static void utf_16_is_refused_in_every_cut(void **state)
+{
+    static const char text[] = "<Delete><Object><Key>k</Key></Object></Delete>";
+    (void)state;
+    for (unsigned kind = 0; kind < 4; kind++) {    /* with a byte order mark or without; which byte of two is the character's */
+        bool mark = kind & 1, low = kind & 2;
+        uint8_t doc[2 * sizeof text + 2];
+        size_t n = 0;
+        struct s3_xml *x = NULL;
+        struct s3_delete_list list;
+        if (mark) {
+            doc[n++] = low ? 0xfe : 0xff;
+            doc[n++] = low ? 0xff : 0xfe;
+        }
+        for (const char *c = text; *c; c++) {
+            doc[n++] = low ? 0 : (uint8_t)*c;
+            doc[n++] = low ? (uint8_t)*c : 0;
+        }
+        for (size_t piece = 1; piece <= n; piece++) {
+            check_s3(read_delete(slice_of(doc, n), piece, &x, &list), S3E_MalformedXML);
+            s3_xml_free(x);
+        }
+    }
+}
+
 static void a_bucket_configuration_names_its_region(void **state)
 {
     (void)state;
@@ -270,6 +295,7 @@ int main(void)
         cmocka_unit_test(a_condition_that_is_not_looked_at_is_refused),
         cmocka_unit_test(malformed_delete_documents_are_refused),
         cmocka_unit_test(bounds_of_xml_hold),
+        cmocka_unit_test(utf_16_is_refused_in_every_cut),
         cmocka_unit_test(a_bucket_configuration_names_its_region),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
