@@ -281,7 +281,8 @@ void op_config_begin(struct gate_request *r)
             return;
         }
         if (r->ask.body_size == 0) {
-            acl_record(r);
+            if (!request_header(r, "x-amz-acl").p) config_refuse(r, S3E_MissingSecurityHeader, NULL);   /* it asks for nothing */
+            else acl_record(r);
             return;
         }
     }
