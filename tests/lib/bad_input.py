@@ -4,6 +4,7 @@ import datetime
 import os
 import re
 import socket
+import time
 
 from lib.raw import Caller, Closed
 
@@ -121,8 +122,18 @@ def differs(w, connection, request, status, codes, carries, no_continue, label=N
         yield wrong
 
 
-def unrecorded(w):
-    """Refusals that did not leave exactly one leaf which says why and writes nothing; of UNRECORDED rows, those that left one."""
+def unrecorded(w, within=3.0):
+    """Refusals that did not leave exactly one leaf which says why and writes nothing; of UNRECORDED rows, those that left one. A refusal of a body
+    is answered before its leaf is on disk, so the record is looked at again for a while."""
+    end = time.monotonic() + within
+    while True:
+        wrong = list(unrecorded_now(w))
+        if not wrong or time.monotonic() > end:
+            return wrong
+        time.sleep(0.1)
+
+
+def unrecorded_now(w):
     said = {}
     for log in ("access", "control") if w.refused else ():
         for r in w.store.log_records(log):

@@ -11,7 +11,8 @@ import lib.bad_input_forms                         # noqa: F401
 import lib.bad_input_parts                         # noqa: F401
 import lib.bad_input_plain                         # noqa: F401
 import lib.bad_input_signed                        # noqa: F401
-from lib.bad_input import FREE, ROWS, group, table
+from lib import bad_input_documents as documents
+from lib.bad_input import FREE, ROWS, World, group, table, unrecorded
 from lib.case import limit
 
 
@@ -91,6 +92,33 @@ def test_xml(case):
 def test_log_cannot_be_written(case):
     """With the log unwritable nothing is answered but 503, and it comes back by itself."""
     group(case, "E")
+
+
+def looked_at(w, wrong, pids):
+    wrong += [*documents.alive(w, pids), *unrecorded(w)]
+    assert not wrong, f"{len(wrong)} differences:\n" + "\n".join(wrong[:200])
+
+
+@limit(400)
+def test_documents_cut_off_at_every_byte(case):
+    """Every kind of document, XML, JSON, IAM's and a form's: each of its prefixes is refused with its leaf on a connection that is kept, and the whole is taken."""
+    w, wrong = World(case.store()), []
+    pids = sorted(w.store.pids())
+    for d in documents.documents(w):
+        wrong += documents.cut_off(w, d)
+    wrong += [*documents.user_policies(w), *documents.form_policies(w)]
+    assert len(w.refused) > 2000, len(w.refused)
+    looked_at(w, wrong, pids)
+
+
+@limit(400)
+def test_documents_made_to_hurt(case):
+    """Every kind of document: deep, with entities, larger than may be, in other encodings: 400, its leaf, and the same processes as before."""
+    w, wrong = World(case.store()), []
+    pids = sorted(w.store.pids())
+    for d in documents.documents(w):
+        wrong += documents.hostile(w, d)
+    looked_at(w, wrong, pids)
 
 
 def test_every_row_has_a_request(case):
