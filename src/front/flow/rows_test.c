@@ -162,7 +162,7 @@ struct blobs {
 static void blobs_begin(struct blobs *b, struct rig *r, const struct parts *s, size_t part, struct buf *rows)
 {
     AUTO(buf) struct buf name = BUF_INIT(64);
-    strcpy(b->dir, "/tmp/front-rows-XXXXXX");
+    snprintf(b->dir, sizeof b->dir, "%s", "/tmp/front-rows-XXXXXX");
     assert_non_null(mkdtemp(b->dir));
     for (size_t i = 0; i < s->count; i++) put_row(rows, (uint8_t)(i + 1), s->size[i], s->off[i], 1, i == part ? 3 : s->engine[i]);
     for (size_t at = 0; at + 17 <= rows->n; at++)

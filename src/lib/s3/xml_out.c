@@ -66,13 +66,20 @@ void s3_put_element_etag(struct buf *out, struct slice etag)
     buf_put_str(out, "&quot;</ETag>");
 }
 
+static bool xml_can_say(struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] < 0x20 && s.p[i] != '\t' && s.p[i] != '\n' && s.p[i] != '\r') return false;
+    return true;
+}
+
 void s3_list_begin(struct buf *out, const struct s3_list_head *h)
 {
     const struct s3_list_args *a = h->args;
     buf_put_str(out, S3_XML_HEAD "<ListBucketResult" S3_XML_NS);
     s3_put_element(out, "Name", h->bucket);
-    /* botocore decodes the page's own Prefix in version 2 alone: in version 1 it stays as it is. */
-    s3_put_element_key(out, "Prefix", a->prefix, a->url && a->v2);
+    /* botocore decodes the page's own Prefix in version 2 alone: in version 1 it stays as it is, unless XML 1.0 has no way to say it. */
+    s3_put_element_key(out, "Prefix", a->prefix, a->url && (a->v2 || !xml_can_say(a->prefix)));
     if (!a->v2) s3_put_element_key(out, "Marker", a->marker, a->url);
     if (a->has_start_after) s3_put_element_key(out, "StartAfter", a->start_after, a->url);
     if (a->has_token) s3_put_element(out, "ContinuationToken", a->token);
