@@ -58,8 +58,9 @@ static void put_who(struct gate_request *r, struct record_writer *w, const struc
 
 static void put_obj(struct gate_request *r, struct record_writer *w)
 {
-    AUTO(buf) struct buf obj = BUF_INIT(2 + 255 + S3_KEY_BYTES_MAX);
-    struct record_obj o = {.bucket = slice_of(r->name.bucket.p, MIN(r->name.bucket.n, (size_t)255)), .key = r->name.key};
+    AUTO(buf) struct buf obj = BUF_INIT(2 + RECORD_BUCKET_BYTES_MAX + S3_KEY_BYTES_MAX);
+    struct record_obj o = {.bucket = r->name.bucket, .key = r->name.key};
+    ASSERT(o.bucket.n <= RECORD_BUCKET_BYTES_MAX);  /* LAW-4: what decided stands in the leaf, whole */
     record_obj_put(&obj, &o);
     put_commit(r, w, RECORD_F_OBJ, buf_slice(&obj));
 }

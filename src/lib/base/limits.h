@@ -123,6 +123,7 @@
 #define RECORD_INT_MAX 0x1fffffffffffffull       /* 2^53 - 1: what every JSON reader holds exactly */
 #define RECORD_TEXT_BYTES_MAX 1024               /* one string in a leaf or statement */
 #define RECORD_LIST_ITEMS_MAX 2048
+#define RECORD_BUCKET_BYTES_MAX 255              /* of a bucket's name as it was asked for; what is longer is cut, and names none either */
 #define RECORD_COMMITS_MAX 24                    /* commitments in one leaf */
 #define SALT_BYTES 16
 #define SLOT_SALT_BYTES 32

@@ -373,6 +373,9 @@ static void values_refuse_every_cut_and_anything_behind(void **state)
         record_obj_put(&b, &(struct record_obj){SLICE_LIT("b"), slice_of(key, S3_KEY_BYTES_MAX + past)});
         assert_err(record_obj_get(buf_slice(&b), &obj), past ? ERR_LIMIT : ERR_OK, "obj key");
         buf_reset(&b);
+        record_obj_put(&b, &(struct record_obj){slice_of(key, RECORD_BUCKET_BYTES_MAX + past), SLICE_LIT("k")});
+        assert_err(record_obj_get(buf_slice(&b), &obj), past ? ERR_TRUNCATED : ERR_OK, "obj bucket");
+        buf_reset(&b);
         record_row_put(&b, 1, slice_of(key, S3_KEY_BYTES_MAX + past), 7);
         struct reader r = reader_of(buf_slice(&b));
         uint8_t kind;

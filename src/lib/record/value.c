@@ -15,7 +15,7 @@ void record_obj_put(struct buf *out, const struct record_obj *v)
 enum err record_obj_get(struct slice value, struct record_obj *v)
 {
     struct reader r = reader_of(value);
-    v->bucket = reader_lp16(&r, S3_BUCKET_CHARS_MAX);
+    v->bucket = reader_lp16(&r, RECORD_BUCKET_BYTES_MAX);
     v->key = reader_slice(&r, reader_left(&r));
     TRY(reader_end(&r));
     return v->key.n <= S3_KEY_BYTES_MAX ? ERR_OK : ERR_LIMIT;
