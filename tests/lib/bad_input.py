@@ -145,6 +145,18 @@ def unrecorded_now(w):
             yield f"{label}: {request.method} {request.target[:60]} {a} left {leaves}"
 
 
+def replayed(w):
+    """The record says the same to whoever recomputes it."""
+    out = os.path.join(w.store.case.dir, "export")
+    for log in ("access", "control"):
+        w.store.tillit("log", "export", w.store.dir, "--log", log, "--out", out)
+    logs = w.store.endpoints["logs"]
+    code, text = w.store.verify("replay", out, "--access", logs["access"]["url"], "--access-vkey", logs["access"]["vkey"],
+                                "--control", logs["control"]["url"], "--control-vkey", logs["control"]["vkey"])
+    if code:
+        yield f"tillit-verify replay: exit {code}\n{text[-2000:]}"
+
+
 def group(case, letters, config="", only=None):
     store = case.store(config=config)
     w, rows, wrong = World(store), table(), []
@@ -168,6 +180,7 @@ def group(case, letters, config="", only=None):
         wrong.append("stored although refused: " + ", ".join(re.findall(r"<Key>([^<]*)", left.body.decode())))
     if w.c.call("GET", f"/{BUCKET}/ten").body != TEN:
         wrong.append("an object that nobody changed reads differently")
+    wrong += replayed(w)
     assert not wrong, f"{len(wrong)} differences in {len(names)} rows:\n" + "\n".join(wrong)
 
 

@@ -93,7 +93,7 @@ def _(w):
 
 @row("K02")
 def _(w):
-    for name in ("a", "ab", "a" * 64):
+    for name in ("a", "ab", "a" * 64, "a" * 255, "a" * 256, "a" * 5000):
         yield w.c.sign("PUT", "/" + name)
 
 

@@ -12,90 +12,90 @@ import lib.bad_input_parts                         # noqa: F401
 import lib.bad_input_plain                         # noqa: F401
 import lib.bad_input_signed                        # noqa: F401
 from lib import bad_input_documents as documents
-from lib.bad_input import FREE, ROWS, World, group, table, unrecorded
+from lib.bad_input import FREE, ROWS, World, group, replayed, table, unrecorded
 from lib.case import limit
 
 
-@limit(240)
+@limit(300)
 def test_authorization(case):
     """A request whose signature is missing, malformed or wrong is refused with the code that tells the client why."""
     group(case, "A")
 
 
-@limit(240)
+@limit(300)
 def test_presigned_urls(case):
     """A presigned URL that is malformed, expired, not valid yet or for another method is refused."""
     group(case, "P")
 
 
-@limit(240)
+@limit(300)
 def test_bodies(case):
     """A body whose framing, trailer or chunk signature is wrong is refused, and nothing of it is stored."""
     group(case, "C")
 
 
-@limit(240)
+@limit(300)
 def test_digests(case):
     """A body that is not what its digest says is refused, and nothing of it is stored."""
     group(case, "D")
 
 
-@limit(240)
+@limit(300)
 def test_http(case):
     """HTTP that is out of shape gets an S3 error or a closed connection, never a half-read one."""
     group(case, "H", config="\n[s3]\ndomain = s3.example\n")
 
 
-@limit(240)
+@limit(300)
 def test_names(case):
     """Bucket names follow the rules; object keys are opaque bytes and never a path."""
     group(case, "K")
 
 
-@limit(240)
+@limit(300)
 def test_buckets_and_listings(case):
     """Buckets, listings and ranges: wrong parameters are named, unknown ones ignored but signed."""
     group(case, "B")
 
 
-@limit(240)
+@limit(300)
 def test_conditions(case):
     """Conditional writes: refused when they do not hold, exactly one winner when many try."""
     group(case, "W")
 
 
-@limit(240)
+@limit(300)
 def test_copies(case):
     """Copies: a source that is malformed, too large or not the caller's to read is refused, and the refusal names both sides."""
     group(case, "Y")
 
 
-@limit(240)
+@limit(300)
 def test_uploads(case):
     """Multipart uploads: wrong lists, numbers, sizes and ids are refused, and the upload is still there for the right ones."""
     group(case, "M")
 
 
-@limit(240)
+@limit(300)
 def test_forms(case):
     """Forms that a browser posts: what the signed policy does not cover is refused, and nothing of it is stored."""
     group(case, "F")
 
 
-@limit(240)
+@limit(300)
 def test_xml(case):
     """Documents: no DTD, no entities, no depth, no more than a thousand keys, no value that the document may not have."""
     group(case, "X")
 
 
-@limit(240)
+@limit(300)
 def test_log_cannot_be_written(case):
     """With the log unwritable nothing is answered but 503, and it comes back by itself."""
     group(case, "E")
 
 
 def looked_at(w, wrong, pids):
-    wrong += [*documents.alive(w, pids), *unrecorded(w)]
+    wrong += [*documents.alive(w, pids), *unrecorded(w), *replayed(w)]
     assert not wrong, f"{len(wrong)} differences:\n" + "\n".join(wrong[:200])
 
 
