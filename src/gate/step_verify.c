@@ -143,6 +143,7 @@ static void take_name(struct gate_request *r)
     if (BREAK("key-of-other-object") && request_header(r, "x-tillit-object").p) path = request_header(r, "x-tillit-object");
     enum s3_error e = s3_split(path, host, &domain, domain.n ? 1 : 0, &r->name);
     r->name.bucket.n = MIN(r->name.bucket.n, (size_t)RECORD_BUCKET_BYTES_MAX);     /* it names none; so the leaf says what was decided about */
+    r->name.key.n = MIN(r->name.key.n, (size_t)S3_KEY_BYTES_MAX);                  /* likewise: a longer one is KeyTooLongError, and an honest front says so before us */
     if (e == S3E_NONE)
         e = s3_op_resolve(r->s3.method, &r->name, r->s3.params, r->s3.param_count, r->headers, r->header_count, &r->op, &r->fault);
     if (e != S3E_NONE) {
