@@ -4,6 +4,10 @@
  */
 #include "flow/flow_kit.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 /* GET --------------------------------------------------------------------------------------------------------------------------- */
 
 /* LAW-1, LAW-2 */
@@ -438,6 +442,60 @@ static void frames_out_of_order_cost_the_connection(void **state)
     teardown(r);
 }
 
+#define BUNDLE_ENTRY_BYTES 500
+
+/* A bundle of several reads, each of which a thread has to do. */
+static void a_bundle_that_is_not_in_the_page_cache_comes_whole(void **state)
+{
+    (void)state;
+    char top[] = "/tmp/front-log-XXXXXX", dir[ID_TEXT_CHARS + 1];
+    AUTO(buf) struct buf frame = BUF_INIT(4096), entries = BUF_INIT(1 << 20), offsets = BUF_INIT(8192), name = BUF_INIT(64), p = BUF_INIT(1 << 20);
+    struct wire_logfile m = {.log = {7}, .size = TILE_LEAVES};
+    assert_non_null(mkdtemp(top));
+    buf_put_base32(&name, slice_of(m.log, ID_BYTES));
+    memcpy(dir, name.p, ID_TEXT_CHARS);
+    dir[ID_TEXT_CHARS] = 0;
+    for (uint64_t i = 0; i < TILE_LEAVES; i++) {
+        buf_put_u64(&offsets, entries.n);
+        buf_put_u16(&entries, BUNDLE_ENTRY_BYTES);
+        for (unsigned j = 0; j < BUNDLE_ENTRY_BYTES; j++) buf_put_u8(&entries, (uint8_t)(i + j));
+    }
+    assert_true(entries.n > FLOW_LOG_READ_BYTES);
+    struct rig *r = setup("GET", "/log/abc/tile/entries/000");
+    r->q.port = FLOW_PORT_API;
+    r->w.logs_fd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(mkdirat(r->w.logs_fd, dir, 0700), 0);
+    int at = openat(r->w.logs_fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const struct buf *files[] = {&entries, &offsets};
+    static const char *const names[] = {"entries", "offsets"};
+    for (size_t i = 0; i < 2; i++) {
+        int fd = openat(at, names[i], O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        assert_int_equal(write(fd, files[i]->p, files[i]->n), (ssize_t)files[i]->n);
+        close(fd);
+    }
+    buf_put(&r->file, entries.p, entries.n);
+    r->file_later = true;
+    rig_start(r);
+    uint64_t id = expect_frame(r, &r->w.gate, WIRE_LOGREAD, &p);
+    assert_int_equal(wire_put_logfile(&frame, id, &m), ERR_OK);
+    assert_int_equal(rig_give(r, &r->w.gate, &frame), ERR_OK);
+    for (unsigned i = 0; i < 16 && !r->last; i++) {
+        unsigned before = r->files;
+        memcpy(r->file_out, r->file.p + r->file_off, r->file_n);
+        flow_file_done(&r->f, (int64_t)r->file_n);
+        assert_true(r->last || r->files == before + 1);   /* the next piece is asked for */
+    }
+    assert_true(r->last);
+    assert_int_equal(r->body.n, entries.n);
+    assert_memory_equal(r->body.p, entries.p, entries.n);
+    for (size_t i = 0; i < 2; i++) unlinkat(at, names[i], 0);
+    unlinkat(r->w.logs_fd, dir, AT_REMOVEDIR);
+    close(at);
+    close(r->w.logs_fd);
+    rmdir(top);
+    teardown(r);
+}
+
 static void when_slots_are_used_up_requests_are_slowed_down(void **state)
 {
     (void)state;
@@ -479,6 +537,7 @@ int main(void)
         cmocka_unit_test(a_ticket_for_another_keeper_connection_is_not_used),
         cmocka_unit_test(late_answers_find_nobody),
         cmocka_unit_test(frames_out_of_order_cost_the_connection),
+        cmocka_unit_test(a_bundle_that_is_not_in_the_page_cache_comes_whole),
         cmocka_unit_test(when_slots_are_used_up_requests_are_slowed_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,20 +107,8 @@ static bool entry_range(struct flow *f, const uint8_t log[ID_BYTES], int entries
 
 static void not_there(struct flow *f) { flow_fail(f, S3E_NoSuchKey, "This log has nothing at this path (yet)"); }
 
-static void read_more(struct flow *f)
-{
-    struct flow_log *l = f->log;
-    while (l->left && f->step == FLOW_LOG && !f->writing) {
-        l->want = (size_t)MIN(l->left, (uint64_t)FLOW_LOG_READ_BYTES);
-        int64_t n = f->w->host->file_read(f, l->fd, l->off, l->bytes, l->want);
-        if (n == FILE_LATER) return;
-        flow_log_file_done(f, n);
-        l = f->log;
-        if (!l) return;
-    }
-}
-
-void flow_log_file_done(struct flow *f, int64_t n)
+/* A piece is read: it goes to the client. */
+static void piece_read(struct flow *f, int64_t n)
 {
     struct flow_log *l = f->log;
     if (n != (int64_t)l->want) {
@@ -135,6 +123,23 @@ void flow_log_file_done(struct flow *f, int64_t n)
     enum flow_write wr = f->w->host->write(f, &s, 1, last);
     if (f->w->metrics) f->w->metrics->bytes_out += l->want;
     if (wr == FLOW_BUSY && !last) f->writing = true;
+}
+
+static void read_more(struct flow *f)
+{
+    for (struct flow_log *l = f->log; l && l->left && f->step == FLOW_LOG && !f->writing; l = f->log) {
+        l->want = (size_t)MIN(l->left, (uint64_t)FLOW_LOG_READ_BYTES);
+        int64_t n = f->w->host->file_read(f, l->fd, l->off, l->bytes, l->want);
+        if (n == FILE_LATER) return;
+        piece_read(f, n);
+    }
+}
+
+/* What is not in the page cache was read by a thread; the rest may be there. */
+void flow_log_file_done(struct flow *f, int64_t n)
+{
+    piece_read(f, n);
+    read_more(f);
 }
 
 void flow_log_can_write(struct flow *f) { read_more(f); }
