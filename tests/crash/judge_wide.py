@@ -17,7 +17,7 @@ WRITES = {"PutObject", "DeleteObject", "CopyObject", "PutObjectTagging", "Delete
 
 
 def judge_wide(store, load, leaves, v):
-    manifest = []
+    manifest, seen = {}, set()
     voided = {x["ref"] for x in leaves["access"].values() if x["kind"] == "void"}
     for c in load.wide:
         v.other += c.strange
@@ -26,11 +26,13 @@ def judge_wide(store, load, leaves, v):
             in_log(t, leaves, voided, v)
         in_order(c, v)
         last = Last(store, load, c, v)
-        last.keys()
+        if c.bucket not in seen:
+            last.keys()
+        seen.add(c.bucket)
         last.uploads()
         last.control()
-        manifest += [{"bucket": c.bucket, "key": key, "etag": etag} for key, etag in last.current.items()]
-    return manifest
+        manifest.update({(c.bucket, key): etag for key, etag in last.current.items()})      # of a shared bucket: completed over what was there
+    return [{"bucket": bucket, "key": key, "etag": etag} for (bucket, key), etag in manifest.items()]
 
 
 def in_log(t, leaves, voided, v):
@@ -94,7 +96,7 @@ class Last:
                 if latest != (key not in shown):
                     self.v.lost.append(f"{key} {version_id}: IsLatest is {latest}")
                 shown.setdefault(key, []).append((version_id, etag))
-        for key in shown.keys() - self.c.keys_by_name.keys():
+        for key in shown.keys() - self.c.keys_by_name.keys() - set(self.c.shared):
             self.v.lost.append(f"{self.c.bucket} {key}: nobody asked for this key")
         for name, k in self.c.keys_by_name.items():
             if not k.broken and not self.told(name, k.worlds, f"versions -> {shown.get(name)}", w.shows_all(shown.get(name, []))):

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """kill -9 of gate, keeper, a worker and nginx's master in turn, at random moments, under a mixed load.
 
-  tests/crash/kill.py [--rounds 200] [--build build] [--seed N] [--threads 4] [--wide 3] [--break NAME] [--keep]
+  tests/crash/kill.py [--rounds 200] [--build build] [--seed N] [--threads 3] [--wide 4] [--break NAME] [--keep]
 
 After each kill a client of its own asks until it has a 200: that is the time to serve again. At the end the whole store is killed
 once more and started, and then everything that any client was told must be in the log and in the store. The last line is
@@ -24,10 +24,11 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 from crash.judge import judge  # noqa: E402
 from crash.load import Load, body_of  # noqa: E402
-from crash.wide import PlainClient, WideClient  # noqa: E402
+from crash.wide import PlainClient, SharingClient, WideClient  # noqa: E402
 from lib.case import Case  # noqa: E402
 
 TARGETS = ["gate", "keeper", "worker", "nginx"]
+WIDE = [WideClient, PlainClient, SharingClient, SharingClient]
 P95_MS_MAX = 1000
 BACK_SECONDS_MAX = 20
 QUIET_S = (0.02, 0.6)                   # of load between a store that serves again and the next kill
@@ -73,12 +74,12 @@ def percentile(values, part):
     return values[min(len(values) - 1, int(len(values) * part))] if values else float("inf")
 
 
-def run(case, rounds, seed, threads=4, say=print, targets=TARGETS, breaks=(), wide=3):
+def run(case, rounds, seed, threads=3, say=print, targets=TARGETS, breaks=(), wide=4):
     """Gives (verdict, {target: [ms, ...]}); a kill that nobody recovers from is in verdict.other."""
     chance = random.Random(seed)
     store = case.store(config=SMALL_PARTS)
     whole = count(store)
-    load = Load(store, "kill-bucket", threads, seed, wide=([WideClient] * (wide - 1) + [PlainClient])[:wide])
+    load = Load(store, "kill-bucket", threads, seed, wide=[WIDE[i % len(WIDE)] for i in range(wide)])
     load.prober.write("PUT", load.prober.keys[0], body_of(load.prober.serial, 1000), [])
     if breaks:
         store.breaks(*breaks)
@@ -136,8 +137,8 @@ def main():
     p.add_argument("--rounds", type=int, default=200)
     p.add_argument("--build", default=os.path.join(HERE, "..", "..", "build"))
     p.add_argument("--seed", type=int, default=int(time.time()))
-    p.add_argument("--threads", type=int, default=4)
-    p.add_argument("--wide", type=int, default=3, help="clients with versions, uploads in parts, copies and the control log, besides the --threads")
+    p.add_argument("--threads", type=int, default=3)
+    p.add_argument("--wide", type=int, default=4, help="clients with versions, uploads in parts, copies and the control log, besides the --threads")
     p.add_argument("--break", dest="breaks", action="append", default=[], help="with this break of the test build on: must not end clean")
     p.add_argument("--keep", action="store_true", help="leave the store's directory")
     a = p.parse_args()

@@ -24,21 +24,21 @@ AGAIN_SECONDS_LAST = 5                                  # of it once the load is
 
 
 class Key:
-    def __init__(self, name):
-        self.name, self.worlds, self.ids, self.requests, self.broken, self.orphans = name, w.Worlds(()), [], 0, False, 0
+    def __init__(self, name, worlds=w.Worlds):
+        self.name, self.worlds, self.ids, self.requests, self.broken, self.orphans = name, worlds(()), [], 0, False, 0
 
 
 class WideClient(Parts, Control, Client):
-    begins = w.ENABLED
+    begins, worlds, shared = w.ENABLED, w.Worlds, ()
 
     def __init__(self, load, number):
         super().__init__(load, number)
-        self.bucket, self.mode, self.toggled = f"wide-{number}", self.begins, 0.0
+        self.bucket, self.mode, self.toggled = "wide-shared" if self.shared else f"wide-{number}", self.begins, 0.0
         self.keys_by_name, self.at_work, self.uploads, self.users = {}, [], {}, []
-        self.policy, self.buckets, self.wrong, self.looked, self.unsure_before = w.Worlds(None), {}, [], 0, 0
+        self.policy, self.buckets, self.wrong, self.looked, self.unsure_before = self.worlds(None), {}, [], 0, 0
         self.second = Client(load, number + 100)        # for what is asked for at the same time
         owner = Caller(load.store)
-        assert owner.call("PUT", f"/{self.bucket}").status == 200
+        assert owner.call("PUT", f"/{self.bucket}").status in (200, 409 if self.shared else 200)
         if self.mode != w.OFF:
             assert owner.call("PUT", f"/{self.bucket}?versioning", body=self.versioning(self.mode)).status == 200
         for _ in range(KEYS_AT_WORK):
@@ -127,8 +127,9 @@ class WideClient(Parts, Control, Client):
             self.new_key()
 
     def new_key(self):
-        k = Key(f"k{self.number}/{self.next()} å+%25;")
-        self.keys_by_name[k.name] = k
+        name = next((x for x in self.shared if x not in [k.name for k in self.at_work]), None) or f"k{self.number}/{self.next()} å+%25;"
+        k = self.keys_by_name.setdefault(name, Key(name, self.worlds))
+        k.requests = 0
         self.at_work.append(k)
 
     def pick(self):
@@ -242,7 +243,7 @@ class WideClient(Parts, Control, Client):
     def copy(self):
         a_key, to = self.random.sample(self.at_work, 2)
         v = self.pick_id(a_key) if self.random.random() < 0.7 else None
-        may, n, moved = self.source(a_key, v), self.next(), self.random.random() < 0.3
+        may, n, moved = self.source(a_key, v), self.next(), not self.shared and self.random.random() < 0.3
         headers = [["x-amz-copy-source", self.path(a_key.name) + (f"?versionId={v}" if v else "")]]
         if moved:                                       # another checksum than the source has: the bytes go through the front
             headers.append(["x-amz-checksum-algorithm", "SHA256"])
@@ -332,3 +333,8 @@ class WideClient(Parts, Control, Client):
 class PlainClient(WideClient):
     """In a bucket without versioning."""
     begins = w.OFF
+
+
+class SharingClient(WideClient):
+    """Among others at the same keys: what it is told is held against the log alone, by the judge and by replay."""
+    worlds, shared = w.Anything, tuple(f"shared/{i}" for i in range(KEYS_AT_WORK))

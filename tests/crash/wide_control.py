@@ -23,7 +23,7 @@ class Control:
         return f"<VersioningConfiguration><Status>{mode}</Status></VersioningConfiguration>".encode()
 
     def toggle(self):
-        if time.monotonic() < self.toggled or self.mode == w.OFF:
+        if time.monotonic() < self.toggled or self.mode == w.OFF or self.shared:
             return
         mode = w.SUSPENDED if self.mode == w.ENABLED else w.ENABLED
         for k in self.keys_by_name.values():
@@ -61,7 +61,7 @@ class Control:
 
     def other_bucket(self):
         """A bucket that comes and goes."""
-        name, n = f"{self.bucket}-{self.random.randint(0, 2)}", self.next()
+        name, n = f"wide-{self.number}-{self.random.randint(0, 2)}", self.next()
         b = self.buckets.setdefault(name, w.Worlds(False))
         act, method = self.random.choice([("CreateBucket", "PUT"), ("CreateBucket", "PUT"), ("DeleteBucket", "DELETE"), ("HeadBucket", "HEAD")])
         if b.crowded:

@@ -15,8 +15,8 @@ PARTS = 4
 
 
 class Upload:
-    def __init__(self, key, upload_id):
-        self.key, self.id, self.worlds, self.parts, self.abort_unsure, self.broken = key, upload_id, w.Worlds(()), {}, False, False
+    def __init__(self, key, upload_id, worlds):
+        self.key, self.id, self.worlds, self.parts, self.abort_unsure, self.broken = key, upload_id, worlds(()), {}, False, False
 
 
 class Parts:
@@ -30,7 +30,7 @@ class Parts:
         if a is None:
             k.orphans += 1
         else:
-            u = Upload(k, a.element("UploadId"))
+            u = Upload(k, a.element("UploadId"), self.worlds)
             self.uploads[u.id] = u
 
     def open_uploads(self):
@@ -63,7 +63,7 @@ class Parts:
         u = self.pick_upload()
         k = self.random.choice(self.at_work)
         v = self.pick_id(k)
-        if not u or not v:
+        if not u or not v or self.shared:
             return
         n, number = self.next(), self.random.randint(1, PARTS)
         may = {self.plain(etag) for etag, _ in self.source(k, v)}       # a set's bytes are one part's
@@ -192,6 +192,8 @@ class Parts:
                 u.worlds.told(f"abort -> {a.status}", w.over if a.status == 204 else w.is_over)
 
     def shows_uploads(self, k, ids):
+        if self.shared:
+            return
         for u in self.uploads.values():
             if u.key is k and not u.broken:
                 self.about = u

@@ -110,6 +110,29 @@ class Worlds:
         return len(self.worlds) > WORLDS_MAX or max(len(p) for _, p in self.worlds) >= PENDING_MAX
 
 
+class Anything:
+    """Of what others write too: nothing is expected but what the log and replay say. An upload that somebody ended is over."""
+    crowded, open, history = False, False, ()
+
+    def __init__(self, state):
+        self.worlds = {(state, frozenset())}
+
+    def told(self, what, apply=None, mode=None):
+        if apply in (is_over, over) or what.startswith("complete") and "-> 200" in what:
+            self.worlds = set()
+
+    def either(self, what, orders, mode=None):
+        self.told(what)
+
+    def unsure(self, *_):
+        pass
+
+    told_again = never = drop = settle = came = unsure
+
+    def possible(self, mode=None):
+        return set()
+
+
 # -- a key: versions, newest first, each (version id, etag or None of a delete marker, tags) ----------------------------------------------------
 # A version whose answer was lost has an id that is a number, and matches whatever is shown there.
 
