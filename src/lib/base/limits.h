@@ -335,4 +335,34 @@
 #define VERIFY_HEAD_WAIT_MS 200
 #define VERIFY_SILENCE_MS (2 * EPOCH_MS)         /* a longer time between two epochs is told */
 
+/* People and grants (policy/policy_access.h) */
+#define POLICY_WORD_CHARS_MAX 64                 /* account, person, purpose, verb, category */
+#define POLICY_TEXT_BYTES_MAX 512                /* a text for a person's eyes */
+#define POLICY_WORDS_MAX 16                      /* verbs, categories, approvers of one statement */
+#define POLICY_PERSONS_MAX 20000
+#define POLICY_PERSON_KEYS_MAX 8
+#define POLICY_PURPOSES_MAX 64
+#define POLICY_APPROVERS_MAX 64
+#define POLICY_APPROVER_KEYS_MAX 8
+#define POLICY_RULES_MAX 256
+#define POLICY_NEED_MAX 16
+#define POLICY_RECOVERY_KEYS_MAX 16
+#define POLICY_PROPOSALS_MAX 64                  /* that wait; one more is refused */
+#define POLICY_NOTICES_MAX 16
+#define POLICY_GRANTS_OPEN_MAX 4096              /* of one tenant, not over */
+#define POLICY_GRANTS_MAX 1000000                /* of one tenant, ever */
+#define GRANT_DURATION_MIN_MS 60000
+#define GRANT_DURATION_MAX_MS 28800000           /* 8 h */
+#define GRANT_LAPSE_MS 43200000                  /* 12 h */
+#define GRANT_LAPSE_MIN_MS 900000                /* 15 min */
+#define GRANT_LAPSE_MAX_MS 1209600000            /* 14 d */
+#define PROPOSAL_LAPSE_MS 604800000              /* 7 d */
+#define RECOVERY_DELAY_MS 604800000              /* 7 d */
+#define TRAINING_MS 31536000000                  /* 365 d */
+#define SCREENING_MS 63072000000                 /* 730 d */
+#define REVIEW_MS 7776000000                     /* 90 d */
+#define SESSION_MS_MAX 3600000                   /* temporary credentials, 1 h */
+#define METER_SEGMENTS_MAX 2                     /* of a grant, released beyond what was reported sent */
+#define METER_KILL_MS 500                        /* the front's time to stop a stream */
+
 #endif

@@ -10,7 +10,7 @@
  * Distrusts: leaves that make no sense where they stand: refused, and the state stays as it was.
  * Law: 4 (the control log is the state), 6 (only the customer widens). Spec: docs/spec/policy.md, docs/spec/record.md.
  *
- * Rules of engine 2 (docs/spec/policy.md has the table); the first that fits decides
+ * Rules of engine 3 (docs/spec/policy.md has the table); the first that fits decides
  *   no genesis, unknown act            deny
  *   the steward                        its own acts, nothing else
  *   a statement                        acts of OWNER rows, by a key that genesis names
@@ -34,7 +34,7 @@
 #include "base/limits.h"
 #include "record/record.h"
 
-#define POLICY_ENGINE_VERSION 2
+#define POLICY_ENGINE_VERSION 3
 
 /* state -------------------------------------------------------------------------------------------------------------- */
 
@@ -108,6 +108,7 @@ struct policy_state {
     uint64_t doc_bytes;                        /* of all documents: POLICY_DOC_BYTES_TOTAL_MAX */
     bool iam_erased;                           /* of an IAM call it was erased whom it was about: users and keys may be unknown */
     struct map *key_by_text, *bucket_by_name, *bucket_by_id, *readers;
+    struct policy_access *access;              /* mirrored people, the customer's side, grants: policy_access.h */
 };
 /* NOMEM. Pair: policy_done, which accepts a zeroed struct. */
 MUST_USE enum err policy_init(struct policy_state *s);
@@ -165,7 +166,7 @@ enum policy_doc_kind policy_doc_of_act(enum policy_act a, bool *on);
 
 /* who ------------------------------------------------------------------------------------------------------------------ */
 
-enum policy_auth { POLICY_AUTH_HDR, POLICY_AUTH_QRY, POLICY_AUTH_FORM, POLICY_AUTH_ANON, POLICY_AUTH_STMT, POLICY_AUTH_AUTO, POLICY_AUTH__COUNT };
+enum policy_auth { POLICY_AUTH_HDR, POLICY_AUTH_QRY, POLICY_AUTH_FORM, POLICY_AUTH_ANON, POLICY_AUTH_STMT, POLICY_AUTH_AUTO, POLICY_AUTH_STS, POLICY_AUTH__COUNT };
 const char *policy_auth_text(enum policy_auth a);   /* "hdr" */
 MUST_USE enum err policy_auth_parse(struct slice text, enum policy_auth *out);
 
@@ -173,7 +174,8 @@ MUST_USE enum err policy_auth_parse(struct slice text, enum policy_auth *out);
  *   hdr, qry, form   <account>:<user>:<access key id>    account 12 digits, user 1..POLICY_USER_CHARS_MAX of [A-Za-z0-9+=,.@_-]
  *   anon       anon
  *   stmt       the signer's fingerprint, SHA256:...
- *   auto       auto */
+ *   auto       auto
+ *   sts        <account>:<grant id, base32>:<access key id>    a person's session under a grant (policy_access.h) */
 struct policy_who {
     struct slice account, user, access_key;         /* loans; empty where the kind has none */
     struct slice fingerprint;
@@ -202,6 +204,10 @@ struct policy_request {
                                                      * when policy_wants_ctx() says so */
     bool object_known;                              /* FIND was made: the ctx pairs "=tags", "=owner", "=absent" are complete */
     struct record_sub sub;                          /* IAM acts: whom it is about */
+    uint8_t grant[ID_BYTES];                        /* STS: the grant; who.user is its text */
+    bool opens_known;                               /* STS: this decision is about releasing `opens`; before FIND it is not known */
+    uint64_t opens;                                 /* bytes that the keys to be released can open */
+    bool goes_on;                                   /* a further release of a stream: its object was counted */
 };
 /* Whether any condition or ownership rule can matter to this request: else no ctx is put together, and none stands in its leaf. */
 bool policy_wants_ctx(const struct policy_state *s, const struct policy_request *r);

@@ -205,11 +205,16 @@ MUST_USE enum err record_slot_parse(struct slice text, struct record_slot *out);
 
 #define RECORD_STATEMENT_NAMESPACE "tillit-statement@v1"
 enum record_statement_kind {
-#define STATEMENT(NAME, text, required, allowed) RECORD_STATEMENT_##NAME,
+#define STATEMENT(NAME, text, required, allowed, terms, more_terms) RECORD_STATEMENT_##NAME,
 #include "record/statement.def"
     RECORD_STATEMENT_COUNT
 };
-enum record_statement_part { RECORD_S_HEAD = 1, RECORD_S_SCOPE = 2, RECORD_S_SUBJECT = 4, RECORD_S_TENANT = 8 };
+enum record_statement_part { RECORD_S_HEAD = 1, RECORD_S_SCOPE = 2, RECORD_S_SUBJECT = 4, RECORD_S_TENANT = 8, RECORD_S_TERMS = 16 };
+enum record_term {
+#define TERM(NAME, name, type, often) RECORD_TERM_##NAME,
+#include "record/statement_term.def"
+    RECORD_TERM_COUNT
+};
 struct record_statement {
     enum record_statement_kind kind;
     unsigned have;                                    /* RECORD_S_* */
@@ -220,12 +225,71 @@ struct record_statement {
     uint8_t head_root[HASH_BYTES];
     uint64_t t;                                       /* ms since 1970, by the signer's clock */
     uint8_t nonce[NONCE_BYTES];
+    struct slice terms;                               /* list of `name=value`, checked against its kind's row: read with record_term */
 };
+/* The nth value of the term (0 the first; of a ONE there is no other), as it stands in the text; p NULL: there is none. */
+struct slice record_term(const struct record_statement *s, enum record_term t, size_t nth);
+uint64_t record_term_int(const struct record_statement *s, enum record_term t, uint64_t otherwise);   /* INT and TIME */
+/* PREFIX percent-decoded into out (appended). INPUT: it is not written as it must be. */
+MUST_USE enum err record_prefix_decode(struct slice value, struct buf *out);
+/* Appends `"name=value"` items; terms in the order of enum record_term, values of a MANY sorted. For who writes statements. */
+struct record_term_value {
+    enum record_term term;
+    struct slice value;
+};
+bool record_kind_has_terms(enum record_statement_kind k);
+bool record_statement_kind_of(struct slice text, enum record_statement_kind *out);
+const char *record_statement_kind_text(enum record_statement_kind k);
+const char *record_term_name(enum record_term t);
+/* May a text be shown to a person: UTF-8, 1 to 512 bytes, no control, format, bidi, private or unassigned-looking characters, no `"` or `\`. */
+bool record_text_ok(struct slice text);
 MUST_USE enum err record_statement_parse(struct slice text, struct record_statement *out);
 /* scope[] is given as an array here, s->scope is not looked at. ERR_INPUT when a part is missing, not allowed or not
  * canonical. */
 MUST_USE enum err record_statement_write(const struct record_statement *s, const struct slice *scope, size_t scope_count,
                                          struct buf *out);
+/* The same for kinds with terms. terms[]: any order, sorted here; two equal ones are INPUT. */
+MUST_USE enum err record_statement_write_terms(const struct record_statement *s, const struct record_term_value *terms, size_t count,
+                                               struct buf *out);
+
+/* passkeys (W3C Web Authentication Level 2, section 7.2; docs/spec/statement.md section 7) ------------------------------- */
+
+enum record_cose { RECORD_COSE_ES256, RECORD_COSE_EDDSA };
+struct record_passkey {
+    enum record_cose alg;
+    struct slice credential;                          /* base64url text, loan of the term */
+    uint8_t public_key[65];                           /* ES256: 0x04 | x | y (65 bytes); EdDSA: 32 bytes */
+    size_t public_key_n;
+};
+MUST_USE enum err record_passkey_parse(struct slice term, struct record_passkey *out);     /* a KEY term that begins with "passkey:" */
+
+/* An assertion as it is submitted and kept: canonical JSON {"authenticatorData","clientDataJSON","credential","signature"}, each base64url. */
+struct record_assertion {
+    struct slice authenticator_data, client_data, credential, signature;    /* base64url texts; loans */
+};
+MUST_USE enum err record_assertion_parse(struct slice text, struct record_assertion *out);
+#define RECORD_WEBAUTHN(X) X(OK, "ok") X(MALFORMED, "malformed") X(TYPE, "type") X(CHALLENGE, "challenge") X(ORIGIN, "origin") \
+    X(CROSS_ORIGIN, "cross-origin") X(RPID, "rpid") X(NOT_PRESENT, "not-present") X(NOT_VERIFIED, "not-verified") X(COUNTER, "counter")   \
+    X(CREDENTIAL, "credential") X(ALGORITHM, "algorithm") X(SIGNATURE, "signature")
+enum record_webauthn {
+#define RECORD_WEBAUTHN_ONE(NAME, text) RECORD_WEBAUTHN_##NAME,
+    RECORD_WEBAUTHN(RECORD_WEBAUTHN_ONE)
+#undef RECORD_WEBAUTHN_ONE
+    RECORD_WEBAUTHN__COUNT
+};
+const char *record_webauthn_text(enum record_webauthn w);
+/* The challenge must be the SHA-256 of the statement's text. counter_seen: the last one (0: never any): a counter that is not 0 must be above it.
+ * *counter: of this assertion. */
+enum record_webauthn record_webauthn_verify(struct ledger_hash *h, const struct record_passkey *key, const struct record_assertion *a, struct slice statement,
+                                            struct slice origin, struct slice rpid, uint32_t counter_seen, uint32_t *counter);
+uint32_t record_assertion_counter(const struct record_assertion *a);    /* as it says; 0 when it is malformed */
+
+/* An opened `stmt`: lp16 statement | signature: armored SSHSIG, or the JSON of an assertion. */
+struct record_stmt_value {
+    struct slice text, signature;
+    bool passkey;
+};
+MUST_USE enum err record_stmt_value_get(struct slice value, struct record_stmt_value *out);
 
 /* SSH keys and SSHSIG ------------------------------------------------------------------------------------------------ */
 

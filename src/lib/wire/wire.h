@@ -19,6 +19,9 @@
  *   locations list      lp16 location
  *   scan rows list      u8 kind WIRE_ROW_* | u8 entry's flags | u8 current | lp16 key (PART: empty) | u64 leaf index | u64 order | u64 revision |
  *                       id upload (UPLOAD; else zeros) | u16 number (PART) | lp16 facts (sealed; empty for a prefix; PART: the whole entry)
+ *   cursors list        id tenant | u64 index: the next control leaf that was not looked at
+ *   notices list        id tenant | u64 index of the leaf | u8 1 webhook, 2 mail | lp16 target | lp16 event (CloudEvents JSON) | lp16 its signature
+ *                       (`webhook-signature` of Standard Webhooks, v1a) ; kind 0 without target and event: nothing for anybody up to index
  *   part rows list      u16 number | u64 off | u64 plain size | id blob | u64 cipher size | lp16 location | lp16 sealed row
  *
  * Threads: a wire_conn belongs to its loop's thread. Ownership: decoded BYTES point into the frame's buffer and live until
@@ -31,7 +34,7 @@
 #include "base/limits.h"
 #include "loop/loop.h"
 
-#define WIRE_VERSION 2
+#define WIRE_VERSION 3
 #define WIRE_HEADER_BYTES 13
 #define WIRE_SIZE_UNKNOWN UINT64_MAX
 
@@ -40,7 +43,8 @@ enum wire_role {
     WIRE_ROLE_GATE = 2,
     WIRE_ROLE_KEEPER = 4,
     WIRE_ROLE_STEWARD = 8,
-    WIRE_ROLE_ANY = 15
+    WIRE_ROLE_ACCESS = 16,                         /* a front for the sessions of the provider's people */
+    WIRE_ROLE_ANY = 31
 };
 enum { WIRE_ASK_TLS = 1, WIRE_ASK_API = 2, WIRE_ASK_AGAIN = 4 };
 enum { WIRE_AUTH_NONE = 0, WIRE_AUTH_HEADER = 1, WIRE_AUTH_QUERY = 2, WIRE_AUTH_FORM = 3 };
@@ -50,7 +54,7 @@ enum wire_sum {
     WIRE_SUM_CRC32 = 4, WIRE_SUM_CRC32C = 5, WIRE_SUM_CRC64NVME = 6,
     WIRE_SUM_SHA512 = 7, WIRE_SUM_XXHASH64 = 8, WIRE_SUM_XXHASH3 = 9, WIRE_SUM_XXHASH128 = 10
 };
-enum { WIRE_TEND_GRAVE = 1, WIRE_TEND_SUMMARIES = 2, WIRE_TEND_LIFECYCLE = 3 };
+enum { WIRE_TEND_GRAVE = 1, WIRE_TEND_SUMMARIES = 2, WIRE_TEND_LIFECYCLE = 3, WIRE_TEND_GRANTS = 4 };
 enum {
     WIRE_FIND_CURRENT = 0, WIRE_FIND_GRAVE = 1, WIRE_FIND_NULLVER = 2, WIRE_FIND_VERSION = 3, WIRE_FIND_UPLOAD = 4, WIRE_FIND_PART = 5,
     WIRE_FIND_SET = 6, WIRE_FIND_SETPART = 7

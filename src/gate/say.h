@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * say: statements with terms (people, the customer's side, grants), from arrival to answer.
+ *
+ *     POST /v1/statements -> statements.c (parse, clock, nonce) -> say_submit(): whose signature? -> mirrors -> policy_say()
+ *        -> `stmt` leaf, allow or deny -> durable -> effect outside the fold (session, KILL) -> answer
+ *
+ * Role: behind statements.c. Trusts: signatures it verified itself (SSHSIG, WebAuthn). Distrusts: every word. Law: 1, 3, 4, 6.
+ * Spec: docs/spec/access.md, docs/spec/statement.md.
+ */
+#ifndef TILLIT_GATE_SAY_H
+#define TILLIT_GATE_SAY_H
+
+#include "gate/tenants.h"
+#include "policy/policy_access.h"
+
+struct say_submission {
+    struct slice text, signature;                  /* signature: armored SSHSIG, or an assertion's JSON */
+    bool passkey;
+    struct record_statement s;
+    struct slice peer;
+    uint64_t now_ms;
+};
+/* Answers once by done, later or at once. Nonce and clock are checked and noted here, as statements.c does for its own. */
+void say_submit(struct gate *g, const struct say_submission *u, statement_done done, void *ctx);
+
+/* The provider's fold; every leaf of the provider log goes through it at start and when appended. */
+MUST_USE enum err say_provider_open(struct gate *g);
+MUST_USE enum err say_provider_apply(struct gate *g, uint64_t index, struct slice leaf, struct slice opening);
+/* Appends to t's control log the mirrors that are out of date (st NULL: of what pending and live grants rely on). */
+MUST_USE enum err say_mirror(struct gate *g, struct gate_tenant *t, const struct policy_statement *st);
+
+void say_tend(struct gate *g);                     /* TEND_GRANTS: `grant` leaves that are due */
+/* NOTICES of the steward: rows for what stands on control logs past the cursors and is durable. False: bad cursors. */
+bool say_notices(struct gate *g, struct slice cursors, struct buf *rows, bool *more);
+/* GET /v1/who-can?bucket=&key= of the tenant's root, decided and recorded by api.c: the answer's JSON. */
+void say_who_can(struct gate *g, struct gate_tenant *t, struct slice bucket, struct slice key, uint64_t now_ms, struct buf *json);
+
+#endif
