@@ -230,8 +230,8 @@
 #define FLOW_LOG_READ_BYTES 65536
 #define FAIR_KEYS_MAX 1024                       /* callers of one worker that are told apart */
 #define FAIR_PEER_CHARS_MAX 48
-#define FAIR_SHARES 64                           /* requests with the gate, of all callers, while there are few */
-#define FAIR_SHARE_MIN 4                         /* of one caller, however many there are */
+#define FAIR_SHARES 16                           /* requests with the gate, of all callers, while there are few */
+#define FAIR_SHARE_MIN 2                         /* of one caller, however many there are */
 #define FAIR_UNPROVEN_MAX 4                      /* of those who sign wrongly */
 #define FAIR_ACTIVE_MS 200                       /* who asked within counts as a caller */
 #define FAIR_HOLD_MS 1000                        /* a request counts so long at most */
