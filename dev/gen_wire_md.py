@@ -33,7 +33,7 @@ The first frame of both sides is HELLO. It carries one role, which must be one t
 row must allow the sender's role to send it to the receiver's. A frame that breaks a rule - before HELLO, a second HELLO, a wrong
 role, a bad length, a field past its bound - closes the connection and nothing of it has an effect.
 
-Roles: front 1, gate 2, keeper 4, steward 8. Numbers named `WIRE_...` are in `src/lib/wire/wire.h`.
+Roles: front 1, gate 2, keeper 4, steward 8, access 16 (a front for the sessions of the provider's people). Numbers named `WIRE_...` are in `src/lib/wire/wire.h`.
 
 ## Lists
 

@@ -22,7 +22,7 @@ struct ticket_out {
 /* One per process. */
 static struct conns {
     struct gate *gate;
-    struct wire_listener *front, *steward;
+    struct wire_listener *front, *access, *steward;
     struct gate_conn *all[GATE_FRONTS_MAX];
     uint64_t next_number;
     uint8_t boot[ID_BYTES];
@@ -306,23 +306,27 @@ struct gate_conn *conn_accept(struct gate *g, int fd, uint8_t role)
 }
 
 static void front_accepted(void *ctx, int fd) { conn_accept(ctx, fd, WIRE_ROLE_FRONT); }
+static void access_accepted(void *ctx, int fd) { conn_accept(ctx, fd, WIRE_ROLE_ACCESS); }
 static void steward_accepted(void *ctx, int fd) { conn_accept(ctx, fd, WIRE_ROLE_STEWARD); }
 
-enum err conns_open(struct gate *g, int front_uid, int steward_uid)
+enum err conns_open(struct gate *g, int front_uid, int access_uid, int steward_uid)
 {
     char path[512];
     conns_begin(g);
     snprintf(path, sizeof path, "%s/run/gate/front", g->dir);
     conns.front = wire_listen(g->loop, path, 0666, front_uid, front_accepted, g);
+    snprintf(path, sizeof path, "%s/run/gate/access", g->dir);
+    conns.access = wire_listen(g->loop, path, 0666, access_uid, access_accepted, g);
     snprintf(path, sizeof path, "%s/run/gate/steward", g->dir);
     conns.steward = wire_listen(g->loop, path, 0666, steward_uid, steward_accepted, g);
-    return conns.front && conns.steward ? ERR_OK : ERR_IO;
+    return conns.front && conns.access && conns.steward ? ERR_OK : ERR_IO;
 }
 
 void conns_close(struct gate *g)
 {
     (void)g;
     wire_listener_free(conns.front);
+    wire_listener_free(conns.access);
     wire_listener_free(conns.steward);
-    conns.front = conns.steward = NULL;
+    conns.front = conns.access = conns.steward = NULL;
 }

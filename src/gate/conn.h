@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * conn: the gate's peers on DIR/run/gate/front and DIR/run/gate/steward: frames in, answers out.
+ * conn: the gate's peers on DIR/run/gate/front, access and steward: frames in, answers out.
  *
  * A frame that does not fit (an id in use, a COMMIT without ticket, a malformed field) costs the peer its connection; refused input
  * gets an answer. When a peer is gone its requests are orphans: decided ones are finished, tickets are dropped.
@@ -15,13 +15,13 @@ struct gate_conn {
     uint32_t magic;
     struct gate *gate;
     struct wire_conn *wire;
-    uint8_t role;                                  /* WIRE_ROLE_FRONT or WIRE_ROLE_STEWARD, by the path */
+    uint8_t role;                                  /* WIRE_ROLE_FRONT, ACCESS or STEWARD, by the path */
     uint64_t number;
     struct list requests;                          /* gate_request.node */
 };
 
-/* Both listeners. uids: who may connect beside root and ourselves; -1 nobody else. */
-MUST_USE enum err conns_open(struct gate *g, int front_uid, int steward_uid);
+/* All listeners. uids: who may connect beside root and ourselves; -1 nobody else. */
+MUST_USE enum err conns_open(struct gate *g, int front_uid, int access_uid, int steward_uid);
 void conns_close(struct gate *g);
 void conn_put_answer(struct gate_conn *c, uint64_t wire_id, const struct wire_answer *m);
 void conn_put_wantbody(struct gate_conn *c, uint64_t wire_id, const uint8_t request[ID_BYTES], uint32_t size_max);

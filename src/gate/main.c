@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * tillit-gate DIR [--init] [--uid N --front-uid N --steward-uid N]: config, open, jail, peers, loop, in that order.
+ * tillit-gate DIR [--init] [--uid N --front-uid N --access-uid N --steward-uid N]: config, open, jail, peers, loop, in that order.
  * Role: decides, records, releases; started and restarted by serve. Trusts: its command line and DIR/tillit.conf.
  * Distrusts: whatever comes in on its sockets. Law: 1 to 6. Spec: docs/spec/order.md, docs/spec/dir.md.
  */
@@ -29,12 +29,12 @@ static struct gate gate;                           /* one per process; its table
 static struct start {
     char dir[DIR_BYTES_MAX + 1];
     bool init;
-    int uid, front_uid, steward_uid;               /* -1: not given */
+    int uid, front_uid, access_uid, steward_uid;   /* -1: not given */
     uint8_t wal_key[KEYS_BYTES];
     uint8_t bin[HASH_BYTES], conf[HASH_BYTES];     /* what runs, with what configuration: the `start` leaf */
     struct jail_state walls;
     struct loop_timer sweep, status;
-} start = {.uid = -1, .front_uid = -1, .steward_uid = -1};
+} start = {.uid = -1, .front_uid = -1, .access_uid = -1, .steward_uid = -1};
 
 /* config --------------------------------------------------------------------------------------------------------------- */
 
@@ -43,7 +43,7 @@ static bool read_arguments(int argc, char **argv)
     const char *dir = NULL;
     for (int i = 1; i < argc; i++) {
         int *to = strcmp(argv[i], "--uid") == 0 ? &start.uid : strcmp(argv[i], "--front-uid") == 0 ? &start.front_uid
-                  : strcmp(argv[i], "--steward-uid") == 0 ? &start.steward_uid : NULL;
+                  : strcmp(argv[i], "--access-uid") == 0 ? &start.access_uid : strcmp(argv[i], "--steward-uid") == 0 ? &start.steward_uid : NULL;
         uint64_t n = 0;
         if (to) {
             if (++i == argc || slice_u64(slice_str(argv[i]), UID_MAX, &n) != ERR_OK) return false;
@@ -242,7 +242,7 @@ int main(int argc, char **argv)
     char path[DIR_BYTES_MAX + 32];
     /* config */
     if (!read_arguments(argc, argv)) {
-        fprintf(stderr, "usage: tillit-gate DIR [--init] [--uid N] [--front-uid N] [--steward-uid N]\n");
+        fprintf(stderr, "usage: tillit-gate DIR [--init] [--uid N] [--front-uid N] [--access-uid N] [--steward-uid N]\n");
         return 2;
     }
     jail_early();
@@ -265,7 +265,7 @@ int main(int argc, char **argv)
     e = open_keys(g, &why);
     if (e != ERR_OK) return fail("keys", &why, e);
     if (start.init) return init(g, &why);
-    if (conns_open(g, start.front_uid, start.steward_uid) != ERR_OK) return fail("run/gate: cannot listen", &why, ERR_IO);
+    if (conns_open(g, start.front_uid, start.access_uid, start.steward_uid) != ERR_OK) return fail("run/gate: cannot listen", &why, ERR_IO);
     /* jail */
     if (enter_jail() != ERR_OK) return fail("the jail cannot be entered", &why, ERR_IO);
     /* peers: nobody is accepted before the loop runs */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * conn_front: the connections of fronts: STAGE, DROP, READ and nothing else.
+ * conn_front: the connections of fronts: STAGE, DROP, READ and nothing else; of access fronts READ alone (wire.def).
  * Role: front -> here -> stage, read.
  * Trusts: nothing. Distrusts: fronts: wire.def drops a front's FIND, SCAN, APPLY or GRANT with its connection before it comes
  *   here; a STAGE without a grant waits a second for one that may be on its way from the gate, then costs the connection.
@@ -108,8 +108,7 @@ static void on_closed(struct wire_conn *conn, enum err why) {
 
 static const struct wire_handler handler = {.frame = on_frame, .closed = on_closed};
 
-void conn_front_accepted(void *keeper, int fd) {
-    struct keeper *k = keeper;
+static void front_begin(struct keeper *k, int fd, uint8_t role) {
     if (k->front_count >= KEEPER_FRONTS_MAX) {
         close(fd);
         return;
@@ -124,9 +123,13 @@ void conn_front_accepted(void *keeper, int fd) {
     list_add_tail(&k->fronts, &f->node);
     k->front_count++;
     struct wire_hello hello = k->hello;
-    hello.front_id = f->id;
-    f->conn = wire_conn_new(k->loop, fd, WIRE_ROLE_KEEPER, WIRE_ROLE_FRONT, &hello, &handler, f);
+    /* It has a number all the same: 0 is that of blobs sealed before this start, which an end of this connection must not drop. */
+    hello.front_id = role == WIRE_ROLE_ACCESS ? 0 : f->id;
+    f->conn = wire_conn_new(k->loop, fd, WIRE_ROLE_KEEPER, role, &hello, &handler, f);
 }
+
+void conn_front_accepted(void *keeper, int fd) { front_begin(keeper, fd, WIRE_ROLE_FRONT); }
+void conn_access_accepted(void *keeper, int fd) { front_begin(keeper, fd, WIRE_ROLE_ACCESS); }
 
 /* A COMMIT follows its last STAGE through another process: the bytes have arrived when the APPLY has. */
 void conn_front_drain(struct keeper *k) {

@@ -143,6 +143,72 @@ static void a_read_gives_nothing_beyond_its_location(void **state) {
     rig_close(&r);
 }
 
+static void an_access_front_reads_and_does_nothing_else(void **state) {
+    (void)state;
+    struct rig r;
+    rig_open(&r, &store_engine_mem);
+    struct blob b = rig_staged(&r, 20);
+    assert_int_equal(rig_put(&r, "a", COMMAND_GUARD_ABSENT, &b), WIRE_SETTLED_DONE);
+    struct buf at = BUF_INIT(64);
+    (void)rig_find(&r, "a", false, &at);
+    struct blob granted = rig_blob(&r, 20);
+    rig_grant(&r, &granted, &r.front, 20);
+    rig_turn(&r, 2);
+    for (int what = 0; what < 5; what++) {
+        struct peer a;
+        peer_access(&r, &a);
+        assert_true(a.front_id == 0);
+        PEER_SEND(&a, read, 7, .location = buf_slice(&at), .off = 0, .len = 20);
+        struct wire_data d;
+        assert_int_equal(wire_get_data(peer_recv(&r, &a, WIRE_DATA), &d), ERR_OK);
+        assert_int_equal(d.outcome, WIRE_DATA_OK);
+        switch (what) {
+        case 0: rig_stage_piece(&a, &granted, 0, 20, true); break;
+        case 1: PEER_SEND(&a, drop, 1, .blob = {0}); break;
+        case 2: PEER_SEND(&a, find, 1, .key = SLICE_LIT("a")); break;
+        case 3: PEER_SEND(&a, grant, 1, .front_id = 1, .cipher_max = 1, .expiry_ms = 1000); break;
+        default: PEER_SEND(&a, apply, 1, .index = 1, .last = 1, .command = SLICE_LIT("x")); break;
+        }
+        refuse(&r, &a);
+    }
+    assert_int_equal(map_count(r.k.stages), 1);
+    buf_done(&at);
+    rig_close(&r);
+}
+
+static void a_role_comes_by_its_own_path(void **state) {
+    (void)state;
+    struct rig r;
+    rig_open(&r, &store_engine_mem);
+    for (int path = 0; path < 2; path++) {
+        int fds[2];
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+        struct peer p = {.fd = fds[0], .in = BUF_INIT(SIZE_MAX / 2)};
+        if (path == 0) conn_access_accepted(&r.k, fds[1]);
+        else conn_front_accepted(&r.k, fds[1]);
+        PEER_SEND(&p, hello, 0, .role = path == 0 ? WIRE_ROLE_FRONT : WIRE_ROLE_ACCESS, .version = WIRE_VERSION);
+        refuse(&r, &p);
+    }
+    rig_close(&r);
+}
+
+/* Blobs sealed before this start carry the number 0 until the gate has settled what it knows. */
+static void the_end_of_an_access_front_drops_no_blob_of_before(void **state) {
+    (void)state;
+    struct rig r;
+    rig_open(&r, &store_engine_mem);
+    const uint8_t id[ID_BYTES] = {9};
+    stage_sealed_before(&r.k, id, 20);
+    struct peer a;
+    peer_access(&r, &a);
+    peer_done(&a);
+    rig_turn(&r, 5);
+    rig_turn(&r, 5);
+    assert_int_equal(r.k.front_count, 1);
+    assert_non_null(stage_find(&r.k, id));
+    rig_close(&r);
+}
+
 static void a_dropped_or_expired_grant_is_gone(void **state) {
     (void)state;
     struct rig r;
@@ -176,6 +242,9 @@ int main(void) {
         cmocka_unit_test(misuse_of_a_grant_closes),
         cmocka_unit_test(more_in_flight_than_credited_closes),
         cmocka_unit_test(a_read_gives_nothing_beyond_its_location),
+        cmocka_unit_test(an_access_front_reads_and_does_nothing_else),
+        cmocka_unit_test(a_role_comes_by_its_own_path),
+        cmocka_unit_test(the_end_of_an_access_front_drops_no_blob_of_before),
         cmocka_unit_test(a_dropped_or_expired_grant_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -186,6 +186,7 @@ void space_give_ballast(struct keeper *k);        /* any thread */
 
 void conn_gate_accepted(void *keeper, int fd);
 void conn_front_accepted(void *keeper, int fd);
+void conn_access_accepted(void *keeper, int fd);  /* of the front for the provider's people: reads, and is named by no grant */
 void conn_gate_ready(struct keeper *k);           /* answers OPENINDEX as soon as no batch runs */
 void conn_gate_settled(struct keeper *k, struct commit_item *item);
 void conn_front_granted(struct keeper *k, const uint8_t blob[ID_BYTES]);

@@ -124,6 +124,13 @@ void peer_front(struct rig *r, struct peer *p) {
     shake(r, p, WIRE_ROLE_FRONT);
 }
 
+void peer_access(struct rig *r, struct peer *p) {
+    int end = -1;
+    *p = (struct peer){.fd = pair(&end), .in = BUF_INIT(SIZE_MAX / 2)};
+    conn_access_accepted(&r->k, end);
+    shake(r, p, WIRE_ROLE_ACCESS);
+}
+
 void peer_done(struct peer *p) {
     if (p->fd >= 0) close(p->fd);
     p->fd = -1;

@@ -43,6 +43,7 @@ void rig_turn(struct rig *r, int ms);
 
 void peer_gate(struct rig *r, struct peer *p);  /* connects and shakes hands; no OPENINDEX */
 void peer_front(struct rig *r, struct peer *p);
+void peer_access(struct rig *r, struct peer *p);
 void peer_done(struct peer *p);
 void peer_send(struct peer *p, const struct buf *frames);
 struct slice peer_recv(struct rig *r, struct peer *p, uint8_t type); /* the next frame, which must be of that type */

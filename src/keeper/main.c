@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * tillit-keeper DIR [--uid N --gate-uid N --front-uid N]: config, open, jail, peers, loop, in that order.
+ * tillit-keeper DIR [--uid N --gate-uid N --front-uid N --access-uid N]: config, open, jail, peers, loop, in that order.
  * Role: started and restarted by serve; holds the index and the blobs.
  * Trusts: its command line. Distrusts: everything that comes in on its sockets, by role.
  * Law: 2
@@ -22,21 +22,22 @@
 
 struct args {
     const char *dir;
-    int uid, gate_uid, front_uid; /* -1: not given */
+    int uid, gate_uid, front_uid, access_uid; /* -1: not given */
 };
 
 static int usage(void) {
-    (void)fprintf(stderr, "usage: tillit-keeper DIR [--uid N] [--gate-uid N] [--front-uid N]\n");
+    (void)fprintf(stderr, "usage: tillit-keeper DIR [--uid N] [--gate-uid N] [--front-uid N] [--access-uid N]\n");
     return 2;
 }
 
 static bool parse(int argc, char **argv, struct args *a) {
-    *a = (struct args){.uid = -1, .gate_uid = -1, .front_uid = -1};
+    *a = (struct args){.uid = -1, .gate_uid = -1, .front_uid = -1, .access_uid = -1};
     for (int i = 1; i < argc; i++) {
-        int *number = strcmp(argv[i], "--uid") == 0         ? &a->uid
-                      : strcmp(argv[i], "--gate-uid") == 0  ? &a->gate_uid
-                      : strcmp(argv[i], "--front-uid") == 0 ? &a->front_uid
-                                                            : NULL;
+        int *number = strcmp(argv[i], "--uid") == 0          ? &a->uid
+                      : strcmp(argv[i], "--gate-uid") == 0   ? &a->gate_uid
+                      : strcmp(argv[i], "--front-uid") == 0  ? &a->front_uid
+                      : strcmp(argv[i], "--access-uid") == 0 ? &a->access_uid
+                                                             : NULL;
         if (number != NULL) {
             uint64_t value = 0;
             if (++i >= argc || slice_u64(slice_str(argv[i]), UID_MAX_ARG, &value) != ERR_OK) return false;
@@ -107,7 +108,9 @@ int main(int argc, char **argv) {
     struct wire_listener *gates = wire_listen(l, path, mode, a.gate_uid, conn_gate_accepted, &k);
     (void)snprintf(path, sizeof path, "%s/keeper/front", run_dir);
     struct wire_listener *fronts = gates == NULL ? NULL : wire_listen(l, path, mode, a.front_uid, conn_front_accepted, &k);
-    if (fronts == NULL) {
+    (void)snprintf(path, sizeof path, "%s/keeper/access", run_dir);
+    struct wire_listener *accesses = fronts == NULL ? NULL : wire_listen(l, path, mode, a.access_uid, conn_access_accepted, &k);
+    if (accesses == NULL) {
         (void)fprintf(stderr, "tillit-keeper: cannot listen below %s/keeper: %s\n", run_dir, strerror(errno));
         return 3;
     }
@@ -132,6 +135,7 @@ int main(int argc, char **argv) {
     loop_run(l);
     wire_listener_free(gates);
     wire_listener_free(fronts);
+    wire_listener_free(accesses);
     keeper_stop(&k);
     loop_free(l);
     return 0;

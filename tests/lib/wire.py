@@ -15,8 +15,8 @@ import socket
 import struct
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-VERSION = 2
-ROLE_FRONT, ROLE_GATE, ROLE_KEEPER, ROLE_STEWARD = 1, 2, 4, 8
+VERSION = 3
+ROLE_FRONT, ROLE_GATE, ROLE_KEEPER, ROLE_STEWARD, ROLE_ACCESS = 1, 2, 4, 8, 16
 SIZE_UNKNOWN = 2**64 - 1
 ASK_TLS, ASK_API, ASK_AGAIN = 1, 2, 4
 AUTH_NONE, AUTH_HEADER, AUTH_QUERY, AUTH_FORM = 0, 1, 2, 3

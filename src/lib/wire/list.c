@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * list: the items of the lists that ride in BYTES fields.
- * Role: readers of headers, sums, release, listing and scan rows, one item a call.
+ * Role: readers of headers, sums, release, listing and scan rows, cursors and notices, one item a call.
  * Distrusts: the peer's bytes; an item that does not fit sets the reader bad and ends the list.
  * Spec: docs/spec/wire.md ("lists")
  */
@@ -125,4 +125,40 @@ void wire_put_part_row(struct buf *b, const struct wire_part_row *row) {
     buf_put_u64(b, row->cipher_size);
     buf_put_lp16(b, row->location);
     buf_put_lp16(b, row->sealed);
+}
+
+bool wire_next_cursor(struct reader *r, struct wire_cursor *out) {
+    if (!list_more(r)) return false;
+    out->tenant = reader_slice(r, ID_BYTES);
+    out->index = reader_u64(r);
+    return !r->bad;
+}
+
+void wire_put_cursor(struct buf *b, const struct wire_cursor *row) {
+    ASSERT(row->tenant.n == ID_BYTES);
+    buf_put(b, row->tenant.p, ID_BYTES);
+    buf_put_u64(b, row->index);
+}
+
+/* Kind NONE only moves the cursor: it has nobody to tell. */
+bool wire_next_notice(struct reader *r, struct wire_notice *out) {
+    if (!list_more(r)) return false;
+    out->tenant = reader_slice(r, ID_BYTES);
+    out->index = reader_u64(r);
+    out->kind = reader_u8(r);
+    out->target = reader_lp16(r, UINT16_MAX);
+    out->event = reader_lp16(r, UINT16_MAX);
+    out->signature = reader_lp16(r, UINT16_MAX);
+    if (out->kind > WIRE_NOTICE_MAIL || (out->kind == WIRE_NOTICE_NONE) != (out->target.n == 0)) r->bad = true;
+    return !r->bad;
+}
+
+void wire_put_notice(struct buf *b, const struct wire_notice *row) {
+    ASSERT(row->tenant.n == ID_BYTES);
+    buf_put(b, row->tenant.p, ID_BYTES);
+    buf_put_u64(b, row->index);
+    buf_put_u8(b, row->kind);
+    buf_put_lp16(b, row->target);
+    buf_put_lp16(b, row->event);
+    buf_put_lp16(b, row->signature);
 }

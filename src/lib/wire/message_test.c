@@ -213,6 +213,23 @@ static void only_the_row_says_who_may_send(void **state) {
     assert_false(wire_allowed(WIRE_FIND, WIRE_ROLE_FRONT, WIRE_ROLE_KEEPER));   /* the front cannot ask for names */
     assert_false(wire_allowed(WIRE_SCAN, WIRE_ROLE_FRONT, WIRE_ROLE_KEEPER));
     assert_false(wire_allowed(WIRE_RELEASE, WIRE_ROLE_GATE, WIRE_ROLE_STEWARD)); /* the steward gets no read keys */
+    assert_false(wire_allowed(WIRE_KILLED, WIRE_ROLE_FRONT, WIRE_ROLE_GATE));
+    assert_false(wire_allowed(WIRE_NOTICES, WIRE_ROLE_ACCESS, WIRE_ROLE_GATE));
+}
+
+/* What the access front may say is all there is for the provider's people: nothing that stages, applies, looks for names or reads logs. */
+static void the_access_front_may_ask_and_read_and_no_more(void **state) {
+    (void)state;
+    static const uint8_t to_gate[] = {WIRE_HELLO, WIRE_ASK, WIRE_BODY, WIRE_ABORT, WIRE_NEXT, WIRE_KILLED};
+    for (unsigned type = 0; type < 256; type++) {
+        bool gate = memchr(to_gate, (int)type, sizeof to_gate) != NULL;
+        assert_int_equal(wire_allowed((uint8_t)type, WIRE_ROLE_ACCESS, WIRE_ROLE_GATE), gate);
+        assert_int_equal(wire_allowed((uint8_t)type, WIRE_ROLE_ACCESS, WIRE_ROLE_KEEPER), type == WIRE_HELLO || type == WIRE_READ);
+    }
+}
+
+static void only_known_types_have_a_name(void **state) {
+    (void)state;
     size_t rows = 0;
     for (unsigned type = 0; type < 256; type++) {
         bool known = wire_type_name((uint8_t)type) != NULL;
@@ -291,6 +308,25 @@ static bool next_scan_row(struct reader *r) {
     return more;
 }
 
+static bool next_cursor(struct reader *r) {
+    struct wire_cursor row;
+    bool more = wire_next_cursor(r, &row);
+    if (more) assert_true(row.index == 4 && slice_eq(row.tenant, slice_of(filler, ID_BYTES)));
+    return more;
+}
+
+static bool next_notice(struct reader *r) {
+    struct wire_notice row;
+    bool more = wire_next_notice(r, &row);
+    if (more) {
+        check_text(row.target, "t");
+        check_text(row.event, "e");
+        check_text(row.signature, "s");
+        assert_true(row.index == 4 && row.kind == WIRE_NOTICE_MAIL && slice_eq(row.tenant, slice_of(filler, ID_BYTES)));
+    }
+    return more;
+}
+
 static bool next_part_row(struct reader *r) {
     struct wire_part_row row;
     bool more = wire_next_part_row(r, &row);
@@ -345,6 +381,18 @@ static void lists_come_back_and_a_cut_item_makes_the_reader_bad(void **state) {
         wire_put_part_row(&b, &row);
     }
     check_list(buf_slice(&b), next_part_row, 2, b.n / 2);
+    buf_reset(&b);
+    for (int i = 0; i < 2; i++) {
+        const struct wire_cursor row = {.tenant = slice_of(filler, ID_BYTES), .index = 4};
+        wire_put_cursor(&b, &row);
+    }
+    check_list(buf_slice(&b), next_cursor, 2, b.n / 2);
+    buf_reset(&b);
+    for (int i = 0; i < 2; i++) {
+        const struct wire_notice row = {.tenant = slice_of(filler, ID_BYTES), .index = 4, .kind = WIRE_NOTICE_MAIL, .target = SLICE_LIT("t"), .event = SLICE_LIT("e"), .signature = SLICE_LIT("s")};
+        wire_put_notice(&b, &row);
+    }
+    check_list(buf_slice(&b), next_notice, 2, b.n / 2);
 }
 
 static void list_items_past_their_bounds_make_the_reader_bad(void **state) {
@@ -365,6 +413,14 @@ static void list_items_past_their_bounds_make_the_reader_bad(void **state) {
     r = reader_of(SLICE_LIT("\x00\x00\x00"));
     assert_false(wire_next_sum(&r, &sum));
     assert_true(r.bad);
+    for (uint8_t kind = WIRE_NOTICE_NONE; kind <= WIRE_NOTICE_MAIL + 1; kind++)
+        for (int target = 0; target < 2; target++) {          /* who is told nothing has no target, and the other way round */
+            struct wire_notice notice = {.tenant = slice_of(filler, ID_BYTES), .kind = kind, .target = target ? SLICE_LIT("t") : slice_of(NULL, 0)};
+            buf_reset(&b);
+            wire_put_notice(&b, &notice);
+            r = reader_of(buf_slice(&b));
+            assert_int_equal(wire_next_notice(&r, &notice), kind <= WIRE_NOTICE_MAIL && (kind != WIRE_NOTICE_NONE) == target);
+        }
     struct wire_header h;
     r = reader_of(SLICE_LIT("\x00\x00\x00\x01v"));
     assert_false(wire_next_header(&r, &h));
@@ -380,6 +436,8 @@ int main(void) {
         cmocka_unit_test(a_full_buffer_is_limit_and_stays_usable),
         cmocka_unit_test(split_waits_for_the_whole_frame_and_refuses_bad_lengths),
         cmocka_unit_test(only_the_row_says_who_may_send),
+        cmocka_unit_test(the_access_front_may_ask_and_read_and_no_more),
+        cmocka_unit_test(only_known_types_have_a_name),
         cmocka_unit_test(lists_come_back_and_a_cut_item_makes_the_reader_bad),
         cmocka_unit_test(list_items_past_their_bounds_make_the_reader_bad),
     };

@@ -66,6 +66,7 @@ enum { WIRE_FOUND_ABSENT = 0, WIRE_FOUND_PRESENT = 1, WIRE_FOUND_IO = 2 };
 enum { WIRE_SETTLED_DONE = 1, WIRE_SETTLED_REFUSED = 2 };
 enum { WIRE_SEALED_OK = 0, WIRE_SEALED_FULL = 1, WIRE_SEALED_IO = 2 };
 enum { WIRE_DATA_OK = 0, WIRE_DATA_GONE = 1, WIRE_DATA_IO = 2 };
+enum { WIRE_NOTICE_NONE = 0, WIRE_NOTICE_WEBHOOK = 1, WIRE_NOTICE_MAIL = 2 };
 
 enum wire_type {
 #define MSG(NAME, name, number, senders, receiver, text) WIRE_##NAME = number,
@@ -173,6 +174,13 @@ void wire_put_scan_row(struct buf *b, const struct wire_scan_row *row);   /* upl
 struct wire_part_row { uint16_t number; uint64_t off, plain_size; struct slice blob; uint64_t cipher_size; struct slice location, sealed; };
 bool wire_next_part_row(struct reader *r, struct wire_part_row *out);
 void wire_put_part_row(struct buf *b, const struct wire_part_row *row);
+
+struct wire_cursor { struct slice tenant; uint64_t index; };
+bool wire_next_cursor(struct reader *r, struct wire_cursor *out);
+void wire_put_cursor(struct buf *b, const struct wire_cursor *row);
+struct wire_notice { struct slice tenant; uint64_t index; uint8_t kind; struct slice target, event, signature; };   /* kind WIRE_NOTICE_* */
+bool wire_next_notice(struct reader *r, struct wire_notice *out);
+void wire_put_notice(struct buf *b, const struct wire_notice *row);
 
 /* connections over a loop ------------------------------------------------------------------------------------------- */
 

@@ -24,6 +24,15 @@ static void walk_lists(struct slice s) {
     r = reader_of(s);
     struct wire_scan_row scan;
     while (wire_next_scan_row(&r, &scan)) continue;
+    r = reader_of(s);
+    struct wire_part_row part;
+    while (wire_next_part_row(&r, &part)) continue;
+    r = reader_of(s);
+    struct wire_cursor cursor;
+    while (wire_next_cursor(&r, &cursor)) continue;
+    r = reader_of(s);
+    struct wire_notice notice;
+    while (wire_next_notice(&r, &notice)) continue;
 }
 
 #define U8(name, text)
