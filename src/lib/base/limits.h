@@ -135,6 +135,11 @@
 #define SSH_KEY_CHARS_MAX 2048                   /* a line of authorized_keys form */
 #define SSH_PRIVATE_CHARS_MAX 4096
 #define SSH_APPLICATION_BYTES_MAX 255
+#define WEBAUTHN_CREDENTIAL_BYTES_MAX 512        /* its id; a term of RECORD_TEXT_BYTES_MAX holds it and the public key */
+#define WEBAUTHN_CLIENT_DATA_BYTES_MAX 4096
+#define WEBAUTHN_AUTH_DATA_BYTES_MAX 1024        /* 37 and extensions */
+#define WEBAUTHN_SIG_BYTES_MAX 72                /* ES256 in DER; EdDSA is shorter */
+#define ASSERTION_CHARS_MAX 8192                 /* all four of it in base64url, and the JSON around them */
 #define SSH_FINGERPRINT_CHARS 50                 /* "SHA256:" and 43 base64 characters */
 
 /* grave */

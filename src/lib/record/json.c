@@ -12,7 +12,7 @@ static bool is_text_byte(uint8_t c)
     return c >= 0x20 && c <= 0x7e && c != '"' && c != '\\';
 }
 
-bool record_text_ok(struct slice text)
+bool record_canonical_ok(struct slice text)
 {
     if (text.n > RECORD_TEXT_BYTES_MAX) return false;
     for (size_t i = 0; i < text.n; i++)
@@ -29,7 +29,7 @@ void record_json_key(struct buf *out, bool first, const char *key)
 
 void record_json_text(struct buf *out, struct slice text)
 {
-    if (!record_text_ok(text)) {
+    if (!record_canonical_ok(text)) {
         out->bad = true;
         return;
     }
@@ -83,17 +83,27 @@ enum err record_json_get_int(struct record_json *j, uint64_t *out)
     return slice_u64(digits, RECORD_INT_MAX, out);
 }
 
-enum err record_json_get_text(struct record_json *j, struct slice *out)
+static enum err get_text(struct record_json *j, bool wide, size_t max, struct slice *out)
 {
     TRY(take(j, '"'));
     const uint8_t *begin = j->p;
-    while (j->p < j->end && is_text_byte(*j->p)) j->p++;
+    while (j->p < j->end && (is_text_byte(*j->p) || (wide && *j->p >= 0x80))) j->p++;
     *out = slice_of(begin, (size_t)(j->p - begin));
-    if (out->n > RECORD_TEXT_BYTES_MAX) return ERR_LIMIT;
+    if (out->n > max) return ERR_LIMIT;
     return take(j, '"');
 }
 
-enum err record_json_get_list(struct record_json *j, bool texts, struct slice *list, uint64_t *count)
+enum err record_json_get_text(struct record_json *j, struct slice *out)
+{
+    return get_text(j, false, RECORD_TEXT_BYTES_MAX, out);
+}
+
+enum err record_json_get_text_max(struct record_json *j, size_t max, struct slice *out)
+{
+    return get_text(j, false, max, out);
+}
+
+enum err record_json_get_list(struct record_json *j, enum record_json_items items, struct slice *list, uint64_t *count)
 {
     TRY(take(j, '['));
     const uint8_t *begin = j->p;
@@ -103,7 +113,7 @@ enum err record_json_get_list(struct record_json *j, bool texts, struct slice *l
         uint64_t v;
         if (n == RECORD_LIST_ITEMS_MAX) return ERR_LIMIT;
         if (n > 0) TRY(take(j, ','));
-        TRY(texts ? record_json_get_text(j, &text) : record_json_get_int(j, &v));
+        TRY(items == RECORD_JSON_INTS ? record_json_get_int(j, &v) : get_text(j, items == RECORD_JSON_TERMS, RECORD_TEXT_BYTES_MAX, &text));
         n++;
     }
     *list = slice_of(begin, (size_t)(j->p - begin));
@@ -124,7 +134,7 @@ bool record_list_int(struct slice *list, uint64_t *out)
 bool record_list_text(struct slice *list, struct slice *out)
 {
     struct record_json j = {list->p, list->p + list->n, false};
-    if (list->n == 0 || record_json_get_text(&j, out) != ERR_OK) return false;
+    if (list->n == 0 || get_text(&j, true, RECORD_TEXT_BYTES_MAX, out) != ERR_OK) return false;
     if (at(&j, ',')) j.p++;
     *list = slice_of(j.p, (size_t)(j.end - j.p));
     return true;

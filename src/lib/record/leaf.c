@@ -192,8 +192,8 @@ static enum err get_value(struct record_json *j, enum record_type type, struct r
 {
     switch (type) {
     case RECORD_INT: return record_json_get_int(j, &v->n);
-    case RECORD_INTS: return record_json_get_list(j, false, &v->text, &v->n);
-    case RECORD_TEXTS: return record_json_get_list(j, true, &v->text, &v->n);
+    case RECORD_INTS: return record_json_get_list(j, RECORD_JSON_INTS, &v->text, &v->n);
+    case RECORD_TEXTS: return record_json_get_list(j, RECORD_JSON_TEXTS, &v->text, &v->n);
     case RECORD_TEXT:
     case RECORD_ID:
     case RECORD_HASH:

@@ -232,8 +232,7 @@ struct slice record_term(const struct record_statement *s, enum record_term t, s
 uint64_t record_term_int(const struct record_statement *s, enum record_term t, uint64_t otherwise);   /* INT and TIME */
 /* PREFIX percent-decoded into out (appended). INPUT: it is not written as it must be. */
 MUST_USE enum err record_prefix_decode(struct slice value, struct buf *out);
-/* Appends `"name=value"` items; terms in the order of enum record_term, values of a MANY sorted. For who writes statements. */
-struct record_term_value {
+struct record_term_value {                            /* for who writes statements */
     enum record_term term;
     struct slice value;
 };

@@ -8,7 +8,7 @@
 #include "record/record.h"
 
 /* 0x20..0x7e without '"' and '\', at most RECORD_TEXT_BYTES_MAX. */
-bool record_text_ok(struct slice text);
+bool record_canonical_ok(struct slice text);
 
 /* Appends '{' or ',' and "key": */
 void record_json_key(struct buf *out, bool first, const char *key);
@@ -25,7 +25,17 @@ MUST_USE enum err record_json_open(struct record_json *j, struct slice text);
 MUST_USE enum err record_json_next(struct record_json *j, struct slice *key, bool *more);
 MUST_USE enum err record_json_get_int(struct record_json *j, uint64_t *out);
 MUST_USE enum err record_json_get_text(struct record_json *j, struct slice *out);
-/* A list of texts or of integers; list is what stands between the brackets. */
-MUST_USE enum err record_json_get_list(struct record_json *j, bool texts, struct slice *list, uint64_t *count);
+/* The same up to another length; ERR_LIMIT past it. */
+MUST_USE enum err record_json_get_text_max(struct record_json *j, size_t max, struct slice *out);
+/* A list; list is what stands between the brackets. TERMS: texts that may hold bytes from 0x80 on; which of them may is record_terms_check's matter. */
+enum record_json_items { RECORD_JSON_INTS, RECORD_JSON_TEXTS, RECORD_JSON_TERMS };
+MUST_USE enum err record_json_get_list(struct record_json *j, enum record_json_items items, struct slice *list, uint64_t *count);
+
+/* Terms of statements (term.c) */
+typedef uint64_t record_term_set;                  /* 1 << RECORD_TERM_* */
+/* list: as record_json_get_list gave it. INPUT: not sorted, not known, not allowed, more than once, of another type, or one is missing. */
+MUST_USE enum err record_terms_check(struct slice list, record_term_set required, record_term_set allowed);
+/* Appends the list, brackets included. Makes out bad when it runs past STATEMENT_BYTES_MAX; INPUT: what is written would not be read. */
+MUST_USE enum err record_terms_put(const struct record_term_value *terms, size_t count, record_term_set required, record_term_set allowed, struct buf *out);
 
 #endif
