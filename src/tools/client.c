@@ -112,7 +112,14 @@ static enum err sign_headers(const struct store_client *c, const char *base, con
     return ERR_OK;
 }
 
-static int send_request(const char *base, const char *target, struct slice body, struct curl_slist *headers, long *status, struct buf *out)
+static int waiting(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    const struct store_client *client = ctx;
+    (void)a, (void)b, (void)c, (void)d;
+    return client->interrupted(client->interrupted_ctx);
+}
+
+static int send_request(const struct store_client *c, const char *base, const char *target, struct slice body, struct curl_slist *headers, long *status, struct buf *out)
 {
     char url[4096];
     headers = header(headers, "Expect", "");
@@ -126,6 +133,11 @@ static int send_request(const char *base, const char *target, struct slice body,
     curl_easy_setopt(h, CURLOPT_TIMEOUT, 60L);
     curl_easy_setopt(h, CURLOPT_NOPROXY, "*");
     curl_easy_setopt(h, CURLOPT_PATH_AS_IS, 1L);
+    if (c->interrupted) {
+        curl_easy_setopt(h, CURLOPT_NOPROGRESS, 0L);
+        curl_easy_setopt(h, CURLOPT_XFERINFOFUNCTION, waiting);
+        curl_easy_setopt(h, CURLOPT_XFERINFODATA, c);
+    }
     if (body.p) {
         curl_easy_setopt(h, CURLOPT_POSTFIELDS, body.p);
         curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE, (long)body.n);
@@ -135,6 +147,7 @@ static int send_request(const char *base, const char *target, struct slice body,
     curl_easy_cleanup(h);
     curl_slist_free_all(headers);
     if (code == CURLE_OK) return EXIT_DONE;
+    if (code == CURLE_ABORTED_BY_CALLBACK) return EXIT_REACH;      /* who broke it off knows */
     fprintf(stderr, "tillit: %s: %s; is the store served?\n", base, curl_easy_strerror(code));
     return EXIT_REACH;
 }
@@ -144,7 +157,7 @@ int client_request(const struct store_client *c, const char *target, struct slic
     struct curl_slist *headers = NULL;
     if (sign && sign_headers(c, c->api, "tillit", target, body, &headers) != ERR_OK) return EXIT_INTERNAL;
     headers = header(headers, "Content-Type", "application/json");
-    return send_request(c->api, target, body, headers, status, out);
+    return send_request(c, c->api, target, body, headers, status, out);
 }
 
 int client_iam(const struct store_client *c, struct slice body, long *status, struct buf *out)
@@ -156,7 +169,7 @@ int client_iam(const struct store_client *c, struct slice body, long *status, st
     }
     if (sign_headers(c, c->s3, "iam", "/", body, &headers) != ERR_OK) return EXIT_INTERNAL;
     headers = header(headers, "Content-Type", "application/x-www-form-urlencoded; charset=utf-8");
-    return send_request(c->s3, "/", body, headers, status, out);
+    return send_request(c, c->s3, "/", body, headers, status, out);
 }
 
 int client_refused(const char *command, long status, struct slice body)

@@ -26,6 +26,13 @@ static const char usage[] =
     "  tillit user create|list|delete DIR ...      users of an account, by IAM's calls\n"
     "  tillit log query|follow|export DIR ...      the record of every access, opened\n"
     "  tillit undelete DIR BUCKET KEY              bring back what was deleted or replaced\n"
+    "  tillit person|purpose set|off|list ...      the provider's people and purposes (an officer's key signs)\n"
+    "  tillit approver|quorum|rule|category|origin|recovery|notice|agree ...\n"
+    "                                              the customer's side (approvers' keys sign)\n"
+    "  tillit access request|list|show|approve|login|watch|revoke ...\n"
+    "                                              access by the provider's people, under signatures\n"
+    "  tillit say KIND ...                         any other statement\n"
+    "  tillit who-can --bucket B --key K           who could read an object now, and why\n"
     "  tillit doctor DIR                           what is on, what is wrong, what to do\n"
     "\n"
     "Every command takes --help and --json. Exit codes: 0 done, 1 refused, 2 usage, 3 cannot reach, 4 internal.\n";
@@ -102,7 +109,7 @@ int main(int argc, char **argv)
 {
     static const struct { const char *name; int (*run)(int, char **); } commands[] = {
         {"init", cmd_init}, {"serve", cmd_serve}, {"tenant", cmd_tenant}, {"account", cmd_account}, {"user", cmd_user},
-        {"log", cmd_log}, {"undelete", cmd_undelete}, {"doctor", cmd_doctor}};
+        {"log", cmd_log}, {"undelete", cmd_undelete}, {"doctor", cmd_doctor}, {"say", cmd_say}, {"who-can", cmd_who_can}};
     log_init("tillit", LOG_WARN);
     if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {
         fputs(usage, stdout);
@@ -110,6 +117,7 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; argc >= 2 && i < ARRAY_LEN(commands); i++)
         if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 2, argv + 2);
+    if (argc >= 2 && say_begins(argv[1])) return cmd_say_short(argc - 1, argv + 1);
     if (argc >= 2) fprintf(stderr, "tillit: no command \"%.60s\"\n\n", argv[1]);
     fputs(usage, stderr);
     return EXIT_USAGE;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tillit: the command line. Files: tillit.c (commands), client.c (requests to a store), init.c, tls_make.c, log.c, tenant.c, account.c,
- * undelete.c, doctor.c. Exit codes: 0 done, 1 refused or not verified, 2 usage, 3 cannot reach, 4 internal.
+ * undelete.c, doctor.c; people, approvers and access: say.h. Exit codes: 0 done, 1 refused or not verified, 2 usage, 3 cannot reach, 4 internal.
  */
 #ifndef TILLIT_TOOLS_H
 #define TILLIT_TOOLS_H
@@ -37,6 +37,8 @@ struct store_client {
     char access_key[64];
     char secret[128];
     char ca[TOOLS_PATH_MAX];
+    bool (*interrupted)(void *ctx);    /* asked about once a second while an answer is waited for; true breaks off. NULL: never */
+    void *interrupted_ctx;
 };
 /* `dir` may be NULL when --endpoint is given. Credentials: --credentials FILE, else AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, else
  * DIR/demo/credentials. Prints what is missing and the remedy; gives an exit code. */
@@ -80,5 +82,9 @@ int cmd_user(int argc, char **argv);
 int cmd_log(int argc, char **argv);
 int cmd_undelete(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_say(int argc, char **argv);
+int cmd_say_short(int argc, char **argv);          /* argv[0] is the first word, for which say_begins() said yes */
+bool say_begins(const char *word);
+int cmd_who_can(int argc, char **argv);
 
 #endif
