@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Fuzz target: leaves and statements. What is read is written again and must be the same bytes.
- * Spec: docs/spec/record.md section 1, docs/spec/statement.md.
+ * Fuzz target: leaves. What is read is written again and must be the same bytes.
+ * Spec: docs/spec/record.md section 1.
  */
 #include "record/record.h"
 #include "record/record_json.h"
@@ -54,18 +54,9 @@ static void put_again(struct buf *out, const struct record_leaf *l)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     struct record_leaf l;
-    struct record_statement s;
     AUTO(buf) struct buf out = BUF_INIT(LEAF_BYTES_MAX);
     if (record_leaf_parse(slice_of(data, n), RECORD_LOG_ANY, &l) == ERR_OK) {
         put_again(&out, &l);
-        ASSERT(slice_eq(buf_slice(&out), slice_of(data, n)));
-    }
-    if (record_statement_parse(slice_of(data, n), &s) == ERR_OK) {
-        static struct slice scope[RECORD_LIST_ITEMS_MAX];
-        size_t count = 0;
-        while (record_list_text(&s.scope, &scope[count])) count++;
-        buf_reset(&out);
-        ASSERT(record_statement_write(&s, scope, count, &out) == ERR_OK);
         ASSERT(slice_eq(buf_slice(&out), slice_of(data, n)));
     }
     return 0;

@@ -385,6 +385,48 @@ static void values_refuse_every_cut_and_anything_behind(void **state)
     buf_done(&b);
 }
 
+static void the_longest_statement_fits_a_leaf_and_its_opening(void **state)
+{
+    (void)state;
+    struct ledger_hash h;
+    uint8_t id[ID_BYTES] = {0}, salt[SALT_BYTES] = {0};
+    static uint8_t value[2 + STATEMENT_BYTES_MAX + ASSERTION_CHARS_MAX], who[RECORD_TEXT_BYTES_MAX];
+    struct buf leaf = BUF_INIT(LEAF_BYTES_MAX), opening = BUF_INIT(OPENING_BYTES_MAX);
+    struct record_writer w;
+    struct record_leaf l;
+    struct record_opening o;
+    struct record_stmt_value v;
+    assert_err(ledger_hash_init(&h), ERR_OK, "hash");
+    put_be16(value, STATEMENT_BYTES_MAX);
+    value[2 + STATEMENT_BYTES_MAX] = '{';
+    record_begin(&w, RECORD_K_STMT, &leaf, &opening);
+    record_put_text(&w, RECORD_F_ACT, SLICE_LIT("access.request"));
+    record_put_text(&w, RECORD_F_AUTH, SLICE_LIT("passkey"));
+    record_put_int(&w, RECORD_F_CTL, RECORD_INT_MAX);
+    record_put_text(&w, RECORD_F_DEC, SLICE_LIT("deny"));
+    record_put_int(&w, RECORD_F_ENG, 1);
+    record_put_id(&w, RECORD_F_GRANT, id);
+    record_put_id(&w, RECORD_F_ID, id);
+    record_put_commit(&w, &h, RECORD_F_PEER, salt, SLICE_LIT("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"));
+    record_put_int(&w, RECORD_F_REF, RECORD_INT_MAX);
+    record_put_commit(&w, &h, RECORD_F_STMT, salt, slice_of(value, sizeof value));
+    record_put_int(&w, RECORD_F_T, RECORD_INT_MAX);
+    record_put_commit(&w, &h, RECORD_F_WHO, salt, slice_of(who, sizeof who));
+    record_put_text(&w, RECORD_F_WHY, SLICE_LIT("own-request"));
+    assert_err(record_end(&w), ERR_OK, "end");
+    assert_err(record_leaf_parse(buf_slice(&leaf), RECORD_LOG_CONTROL, &l), ERR_OK, "leaf");
+    assert_err(record_leaf_parse(buf_slice(&leaf), RECORD_LOG_PROVIDER, &l), ERR_OK, "leaf");
+    assert_err(record_leaf_parse(buf_slice(&leaf), RECORD_LOG_ACCESS, &l), ERR_INPUT, "not on the access log");
+    assert_err(record_opening_parse(buf_slice(&opening), &o), ERR_OK, "opening");
+    assert_err(record_opening_check(&h, &l, &o), ERR_OK, "it opens");
+    assert_err(record_stmt_value_get(record_opened_field(&o, RECORD_F_STMT)->value, &v), ERR_OK, "value");
+    assert_int_equal(v.text.n, STATEMENT_BYTES_MAX);
+    assert_int_equal(v.signature.n, ASSERTION_CHARS_MAX);
+    buf_done(&leaf);
+    buf_done(&opening);
+    ledger_hash_done(&h);
+}
+
 static void slot_value_and_text_are_the_golden_ones(void **state)
 {
     (void)state;
@@ -451,6 +493,7 @@ int main(void)
         cmocka_unit_test(openings_refuse_other_orders_numbers_and_versions),
         cmocka_unit_test(the_table_is_sorted_and_every_commitment_has_its_own_number),
         cmocka_unit_test(values_refuse_every_cut_and_anything_behind),
+        cmocka_unit_test(the_longest_statement_fits_a_leaf_and_its_opening),
         cmocka_unit_test(slot_value_and_text_are_the_golden_ones),
         cmocka_unit_test(all_wycheproof_hmac_cases_agree),
     };

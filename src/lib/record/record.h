@@ -268,7 +268,7 @@ struct record_assertion {
 };
 MUST_USE enum err record_assertion_parse(struct slice text, struct record_assertion *out);
 #define RECORD_WEBAUTHN(X) X(OK, "ok") X(MALFORMED, "malformed") X(TYPE, "type") X(CHALLENGE, "challenge") X(ORIGIN, "origin") \
-    X(CROSS_ORIGIN, "cross-origin") X(RPID, "rpid") X(NOT_PRESENT, "not-present") X(NOT_VERIFIED, "not-verified") X(COUNTER, "counter")   \
+    X(CROSS_ORIGIN, "cross-origin") X(TOKEN_BINDING, "token-binding") X(RPID, "rpid") X(NOT_PRESENT, "not-present") X(NOT_VERIFIED, "not-verified") X(COUNTER, "counter")   \
     X(CREDENTIAL, "credential") X(ALGORITHM, "algorithm") X(SIGNATURE, "signature")
 enum record_webauthn {
 #define RECORD_WEBAUTHN_ONE(NAME, text) RECORD_WEBAUTHN_##NAME,
@@ -277,8 +277,8 @@ enum record_webauthn {
     RECORD_WEBAUTHN__COUNT
 };
 const char *record_webauthn_text(enum record_webauthn w);
-/* The challenge must be the SHA-256 of the statement's text. counter_seen: the last one (0: never any): a counter that is not 0 must be above it.
- * *counter: of this assertion. */
+/* The challenge must be the SHA-256 of the statement's text. counter_seen: the last one (0: never any): when either is not 0, this one must be
+ * above it. *counter: of this assertion, 0 when it is malformed. */
 enum record_webauthn record_webauthn_verify(struct ledger_hash *h, const struct record_passkey *key, const struct record_assertion *a, struct slice statement,
                                             struct slice origin, struct slice rpid, uint32_t counter_seen, uint32_t *counter);
 uint32_t record_assertion_counter(const struct record_assertion *a);    /* as it says; 0 when it is malformed */

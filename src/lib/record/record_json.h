@@ -38,4 +38,7 @@ MUST_USE enum err record_terms_check(struct slice list, record_term_set required
 /* Appends the list, brackets included. Makes out bad when it runs past STATEMENT_BYTES_MAX; INPUT: what is written would not be read. */
 MUST_USE enum err record_terms_put(const struct record_term_value *terms, size_t count, record_term_set required, record_term_set allowed, struct buf *out);
 
+/* client_data.c: does clientDataJSON say a get with this challenge (base64url), at this origin and nowhere inside another page? */
+enum record_webauthn record_client_data_check(struct slice text, struct slice challenge, struct slice origin);
+
 #endif
