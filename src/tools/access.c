@@ -27,24 +27,45 @@ static int look(const struct say *like, const char *grant, const char *after, js
     return code;
 }
 
-static int show(struct say *s, bool one)
+static int show(struct say *s)
 {
-    json_t *answer, *grant;
-    size_t i;
-    if (one && !s->subject) {
+    json_t *answer;
+    if (!s->subject) {
         fprintf(stderr, "tillit %s: which one? give --grant ID (tillit access list)\n", s->command);
         return EXIT_USAGE;
     }
-    int code = look(s, one ? s->subject : NULL, NULL, &answer);
+    int code = look(s, s->subject, NULL, &answer);
     if (code != EXIT_DONE) return code;
-    json_t *all = json_object_get(answer, "grants");
     if (s->json) json_dumpf(answer, stdout, JSON_COMPACT), putchar('\n');
-    else if (one) access_grant_words(stdout, answer);
-    else
-        json_array_foreach(all, i, grant) access_list_line(stdout, grant);
-    if (!one && !s->json && json_array_size(all) == 0) puts("no requests and no grants");
+    else access_grant_words(stdout, answer);
     json_decref(answer);
     return EXIT_DONE;
+}
+
+/* What is pending or live, page by page. */
+static int list(struct say *s)
+{
+    json_t *all = json_array(), *answer, *grant;
+    char after[24] = "";
+    size_t i;
+    int code = EXIT_DONE;
+    for (bool more = true; more && code == EXIT_DONE;) {
+        more = false;
+        if ((code = look(s, NULL, *after ? after : NULL, &answer)) != EXIT_DONE) break;
+        json_t *next = json_object_get(answer, "next"), *page = json_object_get(answer, "grants");
+        json_array_extend(all, page);
+        if (json_is_integer(next) && json_array_size(page) > 0) {
+            snprintf(after, sizeof after, "%lld", (long long)json_integer_value(next));
+            more = true;
+        }
+        json_decref(answer);
+    }
+    if (code == EXIT_DONE && s->json) json_dumpf(all, stdout, JSON_COMPACT), putchar('\n');
+    else if (code == EXIT_DONE && json_array_size(all) == 0) puts("no open requests and no live grants");
+    else if (code == EXIT_DONE)
+        json_array_foreach(all, i, grant) access_list_line(stdout, grant);
+    json_decref(all);
+    return code;
 }
 
 /* watching --------------------------------------------------------------------------------------------------------------------- */
@@ -117,9 +138,21 @@ static void print_events(const struct say *s, json_t *answer)
     fflush(stdout);
 }
 
+/* What came: printed, and where to go on. */
+static void watch_take(const struct say *s, json_t *answer, char after[24], char state[32])
+{
+    const char *now = json_string_value(json_object_get(answer, "state"));
+    json_t *next = json_object_get(answer, "next");
+    print_events(s, answer);
+    if (now && strcmp(now, state) != 0 && !s->json) printf("state: %s\n", now), fflush(stdout);
+    snprintf(state, 32, "%s", now ? now : "");
+    if (json_is_integer(next)) snprintf(after, 24, "%lld", (long long)json_integer_value(next));
+    json_decref(answer);
+}
+
 static int watch(struct say *s)
 {
-    struct watch w = {.s = s, .typing = !s->yes || isatty(STDIN_FILENO)};
+    struct watch w = {.s = s, .typing = true};
     char after[24] = "", state[32] = "";
     int code = EXIT_DONE;
     if (!s->subject) {
@@ -131,19 +164,9 @@ static int watch(struct say *s)
     while (code == EXIT_DONE && !over(state)) {
         json_t *answer;
         code = look(s, s->subject, *after ? after : NULL, &answer);
-        if (w.wanted) {
-            json_decref(answer);
-            code = end_access(&w);
-            continue;
-        }
-        if (code != EXIT_DONE) break;
-        const char *now = json_string_value(json_object_get(answer, "state"));
-        json_t *next = json_object_get(answer, "next");
-        print_events(s, answer);
-        if (now && strcmp(now, state) != 0 && !s->json) printf("state: %s\n", now), fflush(stdout);
-        snprintf(state, sizeof state, "%s", now ? now : "");
-        if (json_is_integer(next)) snprintf(after, sizeof after, "%lld", (long long)json_integer_value(next));
-        json_decref(answer);
+        if (code == EXIT_DONE) watch_take(s, answer, after, state);
+        else if (!w.wanted) break;
+        if (wanted(&w)) code = end_access(&w);
     }
     return code;
 }
@@ -229,6 +252,5 @@ int access_local(const char *word, const char *verb, int argc, char **argv)
     int code = say_read(&s, argc, argv);
     if (code == -1) code = say_open(&s, false);
     if (code != EXIT_DONE && code != -1) return code;
-    if (strcmp(verb, "watch") == 0) return watch(&s);
-    return show(&s, strcmp(verb, "show") == 0);
+    return strcmp(verb, "watch") == 0 ? watch(&s) : strcmp(verb, "show") == 0 ? show(&s) : list(&s);
 }

@@ -109,59 +109,117 @@ static bool request_words(FILE *f, const json_t *grant)
     return true;
 }
 
+/* "Ines Berg (ines), of Nord Hosting AB": of somebody the store knows the name of, else the key. */
+static void name_words(const json_t *who, struct buf *words)
+{
+    if (*text_of(who, "name")) buf_printf(words, "%s%s%s%s", text_of(who, "name"), *text_of(who, "id") ? " (" : "", text_of(who, "id"), *text_of(who, "id") ? ")" : "");
+    else buf_put_str(words, *text_of(who, "id") ? text_of(who, "id") : text_of(who, "key"));
+    if (*text_of(who, "employer")) buf_printf(words, ", of %s", text_of(who, "employer"));
+}
+
 static void who_words(FILE *f, const json_t *who)
 {
-    AUTO(buf) struct buf words = BUF_INIT(8192);
-    buf_printf(&words, "%s, of %s", text_of(who, "name"), text_of(who, "employer"));
+    AUTO(buf) struct buf words = BUF_INIT(65536);
+    name_words(who, &words);
     if (*text_of(who, "subprocessor")) buf_printf(&words, " (subprocessor %s)", text_of(who, "subprocessor"));
     if (*text_of(who, "office")) buf_printf(&words, ", office in %s", text_of(who, "office"));
     if (*text_of(who, "country")) buf_printf(&words, ", now in %s", text_of(who, "country"));
     line(f, "who asks", buf_slice(&words));
 }
 
+static uint64_t number(const json_t *j, const char *name) { return (uint64_t)json_integer_value(json_object_get(j, name)); }
+
+static void list_words(const json_t *list, struct buf *words)
+{
+    size_t i;
+    json_t *v;
+    json_array_foreach(list, i, v) buf_printf(words, "%s%s", i > 0 ? ", " : "", json_string_value(v) ? json_string_value(v) : "?");
+}
+
+/* What all who signed allow together, by the store's count: narrower than the request once somebody narrowed it. */
+static void allowed_words(FILE *f, const json_t *grant)
+{
+    AUTO(buf) struct buf words = BUF_INIT(65536);
+    const json_t *scope = json_object_get(grant, "scope"), *budget = json_object_get(grant, "budget");
+    if (!json_is_object(scope)) return;
+    list_words(json_object_get(grant, "verbs"), &words);
+    buf_printf(&words, " of %s/%s; ", text_of(scope, "bucket"), text_of(scope, "prefix"));
+    list_words(json_object_get(grant, "categories"), &words);
+    buf_put_str(&words, "; ");
+    say_duration_words(number(grant, "duration_ms"), &words);
+    buf_printf(&words, "; %" PRIu64 " objects, ", number(budget, "objects"));
+    say_bytes_words(number(budget, "bytes"), &words);
+    line(f, "allowed so far", buf_slice(&words));
+}
+
+static void approvals_words(FILE *f, const json_t *grant)
+{
+    size_t i;
+    json_t *a;
+    json_array_foreach(json_object_get(grant, "approvals"), i, a) {
+        AUTO(buf) struct buf words = BUF_INIT(65536);
+        char when[TIME_TEXT_MAX];
+        time_iso8601(number(a, "t"), when);
+        buf_put_str(&words, json_is_true(json_object_get(a, "manager")) ? "manager " : "approver ");
+        name_words(a, &words);
+        buf_printf(&words, ", %s", when);
+        line(f, "signed by", buf_slice(&words));
+    }
+    if (!json_is_integer(json_object_get(grant, "needed"))) return;
+    AUTO(buf) struct buf words = BUF_INIT(128);
+    buf_printf(&words, "%" PRIu64 " of %" PRIu64 " needed", number(grant, "approved"), number(grant, "needed"));
+    line(f, "approvers", buf_slice(&words));
+}
+
 static void used_words(FILE *f, const json_t *used)
 {
     AUTO(buf) struct buf words = BUF_INIT(256);
     if (!json_is_object(used)) return;
-    buf_printf(&words, "%" PRId64 " objects, ", (int64_t)json_integer_value(json_object_get(used, "objects")));
-    say_bytes_words((uint64_t)json_integer_value(json_object_get(used, "bytes")), &words);
+    buf_printf(&words, "%" PRIu64 " objects, ", number(used, "objects"));
+    say_bytes_words(number(used, "bytes"), &words);
     line(f, "used", buf_slice(&words));
+}
+
+/* What a request read, and what it was answered. */
+static void event_access(const json_t *e, struct buf *words)
+{
+    buf_printf(words, " %s/%s", text_of(e, "bucket"), text_of(e, "key"));
+    if (json_is_integer(json_object_get(e, "bytes"))) buf_put_str(words, ", "), say_bytes_words(number(e, "bytes"), words);
+    if (json_is_true(json_object_get(e, "goes_on"))) buf_put_str(words, " more");
+    buf_printf(words, "; %s, of %s, in %s, from %s", text_of(e, "person"), text_of(e, "employer"), text_of(e, "country"), text_of(e, "peer"));
 }
 
 void access_event_words(FILE *f, const json_t *e)
 {
     char when[TIME_TEXT_MAX] = "-";
-    const char *name;
+    size_t i;
     json_t *v;
     AUTO(buf) struct buf words = BUF_INIT(TOOLS_ANSWER_BYTES_MAX), shown = BUF_INIT(TOOLS_ANSWER_BYTES_MAX);
-    if (json_is_integer(json_object_get(e, "t"))) time_iso8601((uint64_t)json_integer_value(json_object_get(e, "t")), when);
-    buf_printf(&words, "%s %" PRId64, when, (int64_t)json_integer_value(json_object_get(e, "index")));
-    json_object_foreach((json_t *)e, name, v) {
-        if (strcmp(name, "t") == 0 || strcmp(name, "index") == 0 || json_is_null(v)) continue;
-        char *text = json_is_string(v) ? NULL : json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
-        buf_printf(&words, "  %s=%s", name, text ? text : json_string_value(v));
-        free(text);
-    }
+    if (json_is_integer(json_object_get(e, "t"))) time_iso8601(number(e, "t"), when);
+    buf_printf(&words, "%s  %-5s %s", when, text_of(e, "decision"), text_of(e, "act"));
+    if (strcmp(text_of(e, "kind"), "access") == 0) event_access(e, &words);
+    if (json_is_object(json_object_get(e, "who"))) buf_put_str(&words, " by "), name_words(json_object_get(e, "who"), &words);
+    json_array_foreach(json_object_get(e, "terms"), i, v)
+        if (strncmp(json_string_value(v) ? json_string_value(v) : "", "request=", 8) != 0) buf_printf(&words, "%s%s", i > 0 ? " " : ": ", json_string_value(v));
+    if (*text_of(e, "why")) buf_printf(&words, " (%s)", text_of(e, "why"));
     safe(buf_slice(&words), &shown);
     fprintf(f, "%.*s\n", (int)shown.n, (const char *)shown.p);
 }
 
 void access_grant_words(FILE *f, const json_t *grant)
 {
-    static const char *const known[] = {"id", "state", "request", "digest", "who", "used", "events", "next", "requested", "start", "end", "lapse"};
-    const char *name;
-    json_t *v, *e;
+    static const struct { const char *name, *shown; } times[] = {{"requested", "asked at"}, {"lapse", "lapses"}, {"start", "begins"}, {"end", "ends"}};
+    json_t *e;
     size_t i;
+    bool pending = number(grant, "end") == 0;
     fprintf(f, "%s: %s\n", text_of(grant, "id"), text_of(grant, "state"));
     who_words(f, json_object_get(grant, "who"));
     if (!request_words(f, grant)) line(f, "request", SLICE_LIT("(its text is not here, or is not the one its digest names)"));
-    for (i = 8; i < ARRAY_LEN(known); i++) when_line(f, known[i], json_object_get(grant, known[i]));
+    allowed_words(f, grant);
+    for (i = 0; i < ARRAY_LEN(times); i++)
+        if (pending || strcmp(times[i].name, "lapse") != 0) when_line(f, times[i].shown, json_object_get(grant, times[i].name));
     used_words(f, json_object_get(grant, "used"));
-    json_object_foreach((json_t *)grant, name, v) {
-        bool mine = false;
-        for (i = 0; i < ARRAY_LEN(known); i++) mine = mine || strcmp(name, known[i]) == 0;
-        if (!mine && !json_is_null(v)) json_line(f, name, v);
-    }
+    approvals_words(f, grant);
     json_array_foreach(json_object_get(grant, "events"), i, e) {
         fputs("  ", f);
         access_event_words(f, e);
@@ -173,7 +231,8 @@ void access_list_line(FILE *f, const json_t *grant)
     struct record_statement st;
     AUTO(buf) struct buf words = BUF_INIT(8192), shown = BUF_INIT(8192);
     const json_t *who = json_object_get(grant, "who");
-    buf_printf(&words, "%s  %-18s %s (%s)", text_of(grant, "id"), text_of(grant, "state"), text_of(who, "name"), text_of(who, "employer"));
+    buf_printf(&words, "%s  %-17s ", text_of(grant, "id"), text_of(grant, "state"));
+    name_words(who, &words);
     if (record_statement_parse(slice_str(text_of(grant, "request")), &st) == ERR_OK) {
         struct slice bucket = record_term(&st, RECORD_TERM_BUCKET, 0), prefix = record_term(&st, RECORD_TERM_PREFIX, 0);
         buf_put_str(&words, "  ");

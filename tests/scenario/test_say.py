@@ -196,3 +196,96 @@ def test_exit_codes(case):
     r = tillit(case, *args, "--endpoint", "http://127.0.0.1:1")
     assert r.returncode == 3 and not r.stdout, r
     assert tillit(case, *args).returncode == 2
+
+
+def shown(text, **more):
+    """A request as access.look tells it."""
+    return {"result": "done", "id": "c" * 25 + "a", "state": "customer-pending", "request": text, "digest": people.digest(text), "requested": 1795514400000, "lapse": 1795557600000,
+            "who": {"id": "ines", "name": "Ines Berg", "employer": "Nord Hosting AB", "subprocessor": "sub-1", "office": "SE", "country": "FI"},
+            "scope": {"bucket": "docs", "prefix": "år/"}, "verbs": ["read"], "categories": ["hr"], "duration_ms": 3600000, "budget": {"objects": 20, "bytes": 10485760},
+            "used": {"objects": 0, "bytes": 0}, "approvals": [{"id": "mats", "name": "Mats Ek", "manager": True, "index": 7, "t": 1795514400000}], "approved": 0, "needed": 1,
+            "questions": [], "events": [], "next": 8, **more}
+
+
+def a_request():
+    return people.text("access.request", "c" * 25 + "a", TENANT, dict(bucket="docs", prefix="%C3%A5r/", verb="read", category="hr", purpose="ticket", ticket="T-77",
+                       country="FI", duration=3600000, objects=20, bytes=10485760))
+
+
+def test_an_approver_signs_what_they_saw(case):
+    """approve looks first, shows who, employer, country, purpose, scope, time, budget and digest, and signs that digest; a text that is not the digest's is not signed."""
+    g, key, text = gate(), people.Key(case.path("key")), a_request()
+    args = ["access", "approve", "--grant", "c" * 25 + "a", "--bytes", "5MiB", "--tenant", TENANT, "--key", key.path, "--endpoint", g.url]
+    g.answers = [(200, shown(text)), (200, {"result": "done", "state": "approved"})]
+    r = tillit(case, *args)
+    assert r.returncode == 0 and "state" in r.stdout, r
+    for word in ("Ines Berg", "Nord Hosting AB", "sub-1", "now in FI", "office in SE", "T-77", "ticket", "docs", "år/", "read", "hr", "1 h", "10 MiB", "5 MiB", "Mats Ek", people.digest(text)):
+        assert word in r.stderr, (word, r.stderr)
+    look, said = g.got
+    assert verified(case, look, key)["kind"] == "access.look"
+    assert verified(case, said, key)["terms"] == ["bytes=5242880", "request=" + people.digest(text)]
+
+    wider = a_request().replace("objects=20", "objects=2000")
+    for told in (shown(text, request=wider), shown(text, request=wider, digest=people.digest(text)), shown(text, request=""), {"grants": []}):
+        g.got, g.answers = [], [(200, told)]
+        r = tillit(case, *args)
+        assert r.returncode == 1 and "nothing was signed" in r.stderr and len(g.got) == 1, r
+    g.got, g.answers = [], [(200, shown(wider))]
+    r = tillit(case, *args, "--request", people.digest(text))
+    assert r.returncode == 1 and "nothing was signed" in r.stderr and len(g.got) == 1, r
+    g.got, g.answers = [], []
+    r = tillit(case, *args, "--request", people.digest(text), "--yes")
+    assert r.returncode == 0 and len(g.got) == 1, r
+
+
+def test_words_of_a_store_move_no_cursor(case):
+    """A name with escape sequences, or with characters that turn text round, is not shown as it is."""
+    g, key, text = gate(), people.Key(case.path("key")), a_request()
+    g.answers = [(200, shown(text, who={"id": "x", "name": "In\x1b[2Jes \u202egreB", "employer": "a\nb"}))]
+    r = tillit(case, "access", "show", "--grant", "c" * 25 + "a", "--tenant", TENANT, "--key", key.path, "--endpoint", g.url)
+    assert r.returncode == 0 and "\x1b" not in r.stdout and "\u202e" not in r.stdout and "a\nb" not in r.stdout, r
+
+
+def test_login_is_a_credential_process(case):
+    """stdout is exactly what credential_process wants, nothing else anywhere; refused: nothing on stdout."""
+    g, key = gate(), people.Key(case.path("key"), sk=True)
+    credentials = {"Version": 1, "AccessKeyId": "ASIAAAAAAAAAAAAAAAAA", "SecretAccessKey": "s" * 40, "SessionToken": "t" * 200, "Expiration": "2026-11-24T11:00:00Z"}
+    g.answers = [(200, {**credentials, "result": "done", "digest": HASH}), (403, {"code": "not-eligible", "detail": "review is overdue"}), (200, {"result": "done"})]
+    args = ["access", "login", "--grant", "c" * 25 + "a", "--country", "SE", "--tenant", TENANT, "--key", key.path, "--endpoint", g.url]
+    r = tillit(case, *args, env=key.env())
+    assert r.returncode == 0 and json.loads(r.stdout) == credentials, r
+    assert verified(case, g.got[0], key)["kind"] == "access.login"
+    r = tillit(case, *args, env=key.env())
+    assert r.returncode == 1 and r.stdout == "" and "not-eligible" in r.stderr, r
+    r = tillit(case, *args, env=key.env())
+    assert r.returncode == 4 and r.stdout == "", r
+
+
+def test_watching_and_ending(case):
+    """watch goes on behind the last event it saw, prints one line each, ends the access on r and Enter, and stops when the grant is over."""
+    g, key, text = gate(), people.Key(case.path("key")), a_request()
+    event = lambda i, **more: {"index": i, "t": 1795514400000 + i, "kind": "access", "act": "GetObject", "decision": "allow", "bucket": "docs", "key": f"år/{i}", "bytes": 4194304,
+                               "person": "Ines Berg", "employer": "Nord Hosting AB", "country": "FI", "peer": "192.0.2.1", **more}
+    g.answers = [(200, shown(text, state="active", events=[event(9)], next=9)), (200, {"state": "active", "events": [event(11), event(12)], "next": 12}),
+                 (200, {"state": "completed", "events": [], "next": 12})]
+    args = ["access", "watch", "--grant", "c" * 25 + "a", "--tenant", TENANT, "--key", key.path, "--endpoint", g.url]
+    r = tillit(case, *args)
+    assert r.returncode == 0 and r.stdout.count("GetObject docs/år/") == 3 and "state: completed" in r.stdout, r
+    assert [json.loads(x["statement"])["terms"] for x in g.got] == [[], ["after=9"], ["after=12"]]
+
+    g.got, g.answers = [], [(200, {"state": "active", "events": [], "next": 12})] * 2 + [(200, {"result": "done", "state": "revoked"}), (200, {"state": "revoked", "events": [], "next": 13})]
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("TILLIT_")}
+    r = subprocess.run([os.path.join(case.build, "tillit"), *args, "--yes"], input="r\n", capture_output=True, text=True, timeout=60, env=clean)
+    kinds_said = [json.loads(x["statement"])["kind"] for x in g.got]
+    assert r.returncode == 0 and "access.revoke" in kinds_said and "revoked" in r.stdout, (r, kinds_said)
+
+
+def test_lists_come_in_pages(case):
+    """list asks for the next page until there is none."""
+    g, key, text = gate(), people.Key(case.path("key")), a_request()
+    g.answers = [(200, {"grants": [shown(text)] * 2, "next": 5}), (200, {"grants": [shown(text)]})]
+    args = ["access", "list", "--tenant", TENANT, "--key", key.path, "--endpoint", g.url]
+    r = tillit(case, *args)
+    assert r.returncode == 0 and r.stdout.count("customer-pending") == 3 and "Ines Berg" in r.stdout and "docs/%C3%A5r/" in r.stdout, r
+    g.answers = [(200, {"grants": []})]
+    assert tillit(case, *args, "--json").stdout == "[]\n"
