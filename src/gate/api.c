@@ -63,13 +63,7 @@ static enum err openings_write(const struct openings_ask *a, struct buf *out)
     for (uint64_t i = a->from; i < a->end; i++) {
         buf_reset(&leaf), buf_reset(&opening);
         TRY(log_read(a->log, i, &leaf, &opening));
-        buf_put_str(out, "{\"index\":");
-        buf_put_dec(out, i);
-        buf_put_str(out, ",\"leaf\":");
-        buf_put_slice(out, buf_slice(&leaf));
-        buf_put_str(out, ",\"opening\":\"");
-        buf_put_base64url(out, buf_slice(&opening));
-        buf_put_str(out, "\"}\n");
+        export_line(i, buf_slice(&leaf), buf_slice(&opening), out);
     }
     return buf_ok(out) ? ERR_OK : ERR_LIMIT;
 }

@@ -165,6 +165,12 @@ void status_write(struct gate *g, bool keeper_ready, int landlock_abi);
  * array to stdout. Needs logs and tenants open, and the loop; no keeper, no listeners. Gives the exit code. */
 int init_run(struct gate *g);
 
+/* export.c: `tillit-gate DIR --export-provider OUT`: the provider log with its openings into OUT/provider.jsonl, its head into
+ * OUT/provider.checkpoint. Needs logs and tenants open. Gives the exit code. */
+int export_provider(struct gate *g, const char *out);
+int export_lock(const char *dir);                  /* -1: the store is served, or the directory is none */
+void export_line(uint64_t index, struct slice leaf, struct slice opening, struct buf *out);     /* docs/spec/export.md */
+
 struct gate_reader {
     struct gate_log *log;
     struct gate_tenant *tenant;                    /* NULL: the provider's */

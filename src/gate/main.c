@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * tillit-gate DIR [--init] [--uid N --front-uid N --access-uid N --steward-uid N]: config, open, jail, peers, loop, in that order.
+ * tillit-gate DIR [--init | --export-provider OUT] [--uid N --front-uid N --access-uid N --steward-uid N]: config, open, jail, peers, loop, in that order.
  * Role: decides, records, releases; started and restarted by serve. Trusts: its command line and DIR/tillit.conf.
  * Distrusts: whatever comes in on its sockets. Law: 1 to 6. Spec: docs/spec/order.md, docs/spec/dir.md.
  */
@@ -29,6 +29,7 @@ static struct gate gate;                           /* one per process; its table
 static struct start {
     char dir[DIR_BYTES_MAX + 1];
     bool init;
+    const char *export_to;                         /* NULL: it serves */
     int uid, front_uid, access_uid, steward_uid;   /* -1: not given */
     uint8_t wal_key[KEYS_BYTES];
     uint8_t bin[HASH_BYTES], conf[HASH_BYTES];     /* what runs, with what configuration: the `start` leaf */
@@ -50,13 +51,16 @@ static bool read_arguments(int argc, char **argv)
             *to = (int)n;
         } else if (strcmp(argv[i], "--init") == 0) {
             start.init = true;
+        } else if (strcmp(argv[i], "--export-provider") == 0) {
+            if (++i == argc) return false;
+            start.export_to = argv[i];
         } else if (argv[i][0] == '-' || dir) {
             return false;
         } else {
             dir = argv[i];
         }
     }
-    if (!dir || strlen(dir) > DIR_BYTES_MAX) return false;
+    if (!dir || strlen(dir) > DIR_BYTES_MAX || (start.init && start.export_to)) return false;
     memcpy(start.dir, dir, strlen(dir) + 1);
     return true;
 }
@@ -236,13 +240,27 @@ static int init(struct gate *g, struct buf *why)
     return code;
 }
 
+/* The provider's officers read their own log whole; the root key is what lets whoever runs this. */
+static int export(struct gate *g, struct buf *why)
+{
+    if (export_lock(start.dir) < 0) {
+        fprintf(stderr, "tillit-gate: %s is served, or is no store of yours: stop it first\n", start.dir);
+        return 2;
+    }
+    enum err e = open_logs(g, why);
+    if (e != ERR_OK) return fail(start.dir, why, e);
+    int code = export_provider(g, start.export_to);
+    logbook_close(g->logbook);
+    return code;
+}
+
 int main(int argc, char **argv)
 {
     struct gate *g = &gate;
     char path[DIR_BYTES_MAX + 32];
     /* config */
     if (!read_arguments(argc, argv)) {
-        fprintf(stderr, "usage: tillit-gate DIR [--init] [--uid N] [--front-uid N] [--access-uid N] [--steward-uid N]\n");
+        fprintf(stderr, "usage: tillit-gate DIR [--init | --export-provider OUT] [--uid N] [--front-uid N] [--access-uid N] [--steward-uid N]\n");
         return 2;
     }
     jail_early();
@@ -265,6 +283,7 @@ int main(int argc, char **argv)
     e = open_keys(g, &why);
     if (e != ERR_OK) return fail("keys", &why, e);
     if (start.init) return init(g, &why);
+    if (start.export_to) return export(g, &why);
     if (conns_open(g, start.front_uid, start.access_uid, start.steward_uid) != ERR_OK) return fail("run/gate: cannot listen", &why, ERR_IO);
     /* jail */
     if (enter_jail() != ERR_OK) return fail("the jail cannot be entered", &why, ERR_IO);

@@ -39,7 +39,7 @@ struct policy_person {
     char manager[POLICY_WORD_CHARS_MAX + 1];       /* "": any manager */
     char subprocessor[POLICY_WORD_CHARS_MAX + 1];  /* "": the provider's own */
     char office[3];
-    char name[POLICY_TEXT_BYTES_MAX + 1], employer[POLICY_TEXT_BYTES_MAX + 1];
+    const char *name, *employer;                   /* loans of the people's memory */
     uint32_t roles;                                /* 1 << POLICY_ROLE_* */
     uint64_t training_ms, screening_ms, review_ms;
     uint64_t index;                                /* of its statement on the provider log */
@@ -60,12 +60,15 @@ struct policy_purpose {
 struct policy_people;
 struct policy_provider {
     uint32_t magic;
+    uint64_t size;                                 /* the next leaf has this index, or a higher one */
     uint64_t t_ms;
     struct policy_people *people;
+    struct ledger_hash hash;                       /* made when the first statement is read */
 };
 MUST_USE enum err policy_provider_init(struct policy_provider *p);
 void policy_provider_done(struct policy_provider *p);
-/* Folds a leaf of the provider log; leaves of other kinds than genesis and stmt pass. Errors as policy_apply. */
+/* Folds a leaf of the provider log; leaves of other kinds than genesis and stmt pass, and need not be given. Errors as policy_apply. Asked
+ * before a leaf is appended: policy_provider_say() gives what the leaf must say. */
 MUST_USE enum err policy_provider_apply(struct policy_provider *p, uint64_t index, const struct record_leaf *leaf, const struct record_opening *opening);
 
 /* NULL: not there. Loans until the next apply. */
@@ -76,7 +79,7 @@ const struct policy_purpose *policy_purpose(const struct policy_people *p, struc
 bool policy_officer(const struct policy_people *p, struct slice fingerprint);
 uint64_t policy_people_genesis(const struct policy_people *p);      /* index of genesis on the provider log; UINT64_MAX: not mirrored */
 bool policy_eligible(const struct policy_person *p, uint64_t t_ms);
-/* Every account, in order; *cursor 0 to begin. */
+/* Every account, in order of their first statements; *cursor 0 to begin. */
 const struct policy_person *policy_person_next(const struct policy_people *p, size_t *cursor);
 
 /* the customer's side ---------------------------------------------------------------------------------------------------------- */
@@ -173,8 +176,9 @@ enum policy_say policy_say(const struct policy_state *s, const struct policy_sta
 enum policy_say policy_provider_say(const struct policy_provider *p, const struct policy_statement *st);
 
 /* Indices on the provider log whose mirrors must come before st is said here (or, st NULL, before anything is decided at all: those that a
- * pending or live grant relies on and that changed). At most POLICY_MIRRORS_MAX; gives their count. */
-#define POLICY_MIRRORS_MAX 16
+ * pending or live grant relies on and that changed), in the order in which they must be written. At most POLICY_MIRRORS_MAX: ask again until
+ * there are none; gives their count. */
+#define POLICY_MIRRORS_MAX 48
 size_t policy_mirrors(const struct policy_state *s, const struct policy_provider *p, const struct policy_statement *st, uint64_t out[POLICY_MIRRORS_MAX]);
 
 /* using a grant ------------------------------------------------------------------------------------------------------------------------- */

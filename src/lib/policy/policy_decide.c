@@ -22,6 +22,7 @@ static enum policy_reason caller(struct policy_eval *e) {
     case POLICY_AUTH_HDR:
     case POLICY_AUTH_QRY:
     case POLICY_AUTH_FORM: break;
+    case POLICY_AUTH_STS: return POLICY_NO_GRANT; /* a grant decides: policy_use.c */
     case POLICY_AUTH__COUNT: return POLICY_ANONYMOUS;
     }
     const struct policy_key *k = policy_key(s, r->who.access_key);

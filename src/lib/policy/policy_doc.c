@@ -316,7 +316,7 @@ static bool statement(struct policy_build *b, uint32_t *out, struct slice *sid) 
     struct slice key;
     bool first = true;
     unsigned seen;
-    b->at = (struct policy_statement){0};
+    b->at = (struct policy_doc_statement){0};
     *sid = slice_of(NULL, 0);
     *out = policy_build_node(b, sizeof b->at);
     if (*out == 0 || !look_through(b, &seen) || !policy_json_enter(&b->j, '{')) return policy_build_bad(b, NULL);

@@ -18,7 +18,7 @@ static enum fit principal_fit(const struct policy_eval *e, const struct policy_p
     return slice_is(slice_of(text.p + path.n, text.n - path.n), e->user->name) ? FIT_CALLER : FIT_NO;
 }
 
-static enum fit best_fit(const struct policy_eval *e, const struct policy_doc *d, const struct policy_statement *st) {
+static enum fit best_fit(const struct policy_eval *e, const struct policy_doc *d, const struct policy_doc_statement *st) {
     enum fit best = FIT_NO;
     for (uint32_t at = st->principals; at != 0;) {
         const struct policy_principal *p = policy_doc_node(d, at);
@@ -31,7 +31,7 @@ static enum fit best_fit(const struct policy_eval *e, const struct policy_doc *d
 
 /* NotPrincipal leaves out whom it names. A user is left out when the account is named as well: "When you use NotPrincipal with Deny, you
  * must also specify the account ARN of the not-denied principal. Otherwise, the policy might deny access to the entire account". */
-static bool left_out(const struct policy_eval *e, const struct policy_doc *d, const struct policy_statement *st) {
+static bool left_out(const struct policy_eval *e, const struct policy_doc *d, const struct policy_doc_statement *st) {
     bool caller = false, account = e->user == NULL;
     for (uint32_t at = st->principals; at != 0;) {
         const struct policy_principal *p = policy_doc_node(d, at);
@@ -45,7 +45,7 @@ static bool left_out(const struct policy_eval *e, const struct policy_doc *d, co
 
 /* In the account of the bucket a policy that names the account leaves the rest to the account's own policies: it gives its users nothing.
  * A deny of it holds for all of them. */
-static bool principal_met(const struct policy_eval *e, const struct policy_doc *d, const struct policy_statement *st) {
+static bool principal_met(const struct policy_eval *e, const struct policy_doc *d, const struct policy_doc_statement *st) {
     if (st->not_principal) return !left_out(e, d, st);
     enum fit fit = best_fit(e, d, st);
     return fit == FIT_CALLER || (fit == FIT_ACCOUNT && (st->deny || !e->own));
@@ -65,7 +65,7 @@ static enum policy_met one_resource(struct policy_eval *e, const struct policy_p
     return p->wild ? policy_wild(e, pattern, resource) : slice_eq(pattern, resource) ? POLICY_YES : POLICY_NO;
 }
 
-static enum policy_met resource_met(struct policy_eval *e, const struct policy_doc *d, const struct policy_statement *st, struct slice resource) {
+static enum policy_met resource_met(struct policy_eval *e, const struct policy_doc *d, const struct policy_doc_statement *st, struct slice resource) {
     enum policy_met met = POLICY_NO;
     for (uint32_t at = st->resources; at != 0 && met != POLICY_YES;) {
         const struct policy_pattern *p = policy_doc_node(d, at);
@@ -78,7 +78,7 @@ static enum policy_met resource_met(struct policy_eval *e, const struct policy_d
 }
 
 /* All parts of the statement; UNSURE is settled against the caller. */
-static enum policy_met statement_met(struct policy_eval *e, const struct policy_doc *d, const struct policy_statement *st, struct slice resource) {
+static enum policy_met statement_met(struct policy_eval *e, const struct policy_doc *d, const struct policy_doc_statement *st, struct slice resource) {
     enum policy_met met = resource_met(e, d, st, resource);
     if (met == POLICY_UNSURE) met = st->deny ? POLICY_YES : POLICY_NO;
     for (uint32_t at = st->conditions; at != 0 && met != POLICY_NO;) {
@@ -94,7 +94,7 @@ static enum policy_met statement_met(struct policy_eval *e, const struct policy_
 void policy_doc_says(struct policy_eval *e, const struct policy_doc *d, bool identity, unsigned ask, struct slice resource,
                      struct policy_verdict *v) {
     for (uint32_t at = d->first; at != 0 && v->deny != POLICY_YES;) {
-        const struct policy_statement *st = policy_doc_node(d, at);
+        const struct policy_doc_statement *st = policy_doc_node(d, at);
         at = st->next;
         if (!policy_ask_in(st->asks, ask)) continue;
         enum policy_met *says = st->deny ? &v->deny : &v->allow;
@@ -123,7 +123,7 @@ static bool fixes(const struct policy_doc *d, const struct policy_condition *c) 
     return true;
 }
 
-static bool names_everyone(const struct policy_doc *d, const struct policy_statement *st) {
+static bool names_everyone(const struct policy_doc *d, const struct policy_doc_statement *st) {
     for (uint32_t at = st->principals; at != 0;) {
         const struct policy_principal *p = policy_doc_node(d, at);
         if (p->kind == POLICY_P_ALL || p->kind == POLICY_P_FEDERATED) return true;
@@ -134,7 +134,7 @@ static bool names_everyone(const struct policy_doc *d, const struct policy_state
 
 bool policy_doc_gives_everyone(const struct policy_doc *d) {
     for (uint32_t at = d->first; at != 0;) {
-        const struct policy_statement *st = policy_doc_node(d, at);
+        const struct policy_doc_statement *st = policy_doc_node(d, at);
         bool fixed = false;
         for (uint32_t c_at = st->conditions; c_at != 0 && !fixed;) {
             const struct policy_condition *c = policy_doc_node(d, c_at);

@@ -138,7 +138,7 @@ struct policy_condition {
     bool negated, if_exists;
     uint8_t text[];                                /* the tag's key */
 };
-struct policy_statement {
+struct policy_doc_statement {
     uint32_t next, principals, resources, conditions;
     bool deny, not_principal, not_resource;
     bool conditional;                              /* conditions or variables: what it says hangs on more than who, what and where */
@@ -167,7 +167,7 @@ struct policy_build {
     struct slice bucket;                           /* empty: a user's */
     bool any_bucket;                               /* it was checked against its own before */
     bool variables;                                /* Version 2012-10-17 */
-    struct policy_statement at;                    /* the statement that is being read */
+    struct policy_doc_statement at;                    /* the statement that is being read */
     const char *why;
 };
 /* All false with b->why. */

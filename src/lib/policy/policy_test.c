@@ -434,12 +434,30 @@ static void reasons_are_distinct_and_no_s3_code(void **state) {
     }
 }
 
+#define STS_GRANT "aaaqeayeaudaocajbifqydiob4"
+#define STS_WHO "anna.b_c-1:" STS_GRANT ":" KEY1
+
+static void a_session_names_a_person_a_grant_and_a_key(void **state) {
+    (void)state;
+    struct policy_who w;
+    static const char *const bad[] = {":" STS_GRANT ":" KEY1, "Anna:" STS_GRANT ":" KEY1, "anna:AAAQEAYEAUDAOCAJBIFQYDIOB4:" KEY1, "anna::" KEY1,
+                                      "anna:" STS_GRANT "a:" KEY1, "anna:" STS_GRANT ":" KEY1 "A", "anna:" STS_GRANT ":x:" KEY1, "an na:" STS_GRANT ":" KEY1};
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) assert_int_equal(policy_who_parse(POLICY_AUTH_STS, slice_str(bad[i]), &w), ERR_INPUT);
+    char account[POLICY_WORD_CHARS_MAX + 2], text[200];
+    memset(account, 'a', sizeof account);
+    for (int past = 0; past < 2; past++) {
+        snprintf(text, sizeof text, "%.*s:" STS_GRANT ":" KEY1, POLICY_WORD_CHARS_MAX + past, account);
+        assert_int_equal(policy_who_parse(POLICY_AUTH_STS, slice_str(text), &w), past ? ERR_INPUT : ERR_OK);
+    }
+}
+
 static void who_reads_back_and_nothing_shorter_does(void **state) {
     (void)state;
     struct policy_who w;
     static const struct { enum policy_auth auth; const char *text; size_t shortest; } good[] = {
         {POLICY_AUTH_HDR, WHO1, sizeof WHO1 - 1}, {POLICY_AUTH_QRY, ACCOUNT2 ":a.b@c:" KEY2, sizeof ACCOUNT2 ":a.b@c:" KEY2 - 1},
         {POLICY_AUTH_ANON, "anon", 4}, {POLICY_AUTH_AUTO, "auto", 4}, {POLICY_AUTH_STMT, OWNER, 7},
+        {POLICY_AUTH_STS, STS_WHO, sizeof STS_WHO - 1},
     };
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
         struct buf out = BUF_INIT(200);
@@ -481,6 +499,7 @@ int main(void) {
         cmocka_unit_test(a_buckets_leaf_is_checked_before_it_is_folded),
         cmocka_unit_test(acts_have_the_numbers_of_s3_operations),
         cmocka_unit_test(reasons_are_distinct_and_no_s3_code),
+        cmocka_unit_test(a_session_names_a_person_a_grant_and_a_key),
         cmocka_unit_test(who_reads_back_and_nothing_shorter_does),
     };
     return cmocka_run_group_tests_name("policy", tests, set_up, tear_down);

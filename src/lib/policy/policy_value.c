@@ -154,6 +154,7 @@ static enum policy_met auth_type(const struct policy_eval *e, struct slice *out)
     case POLICY_AUTH_ANON:
     case POLICY_AUTH_STMT:
     case POLICY_AUTH_AUTO:
+    case POLICY_AUTH_STS:
     case POLICY_AUTH__COUNT: break;
     }
     return POLICY_NO;

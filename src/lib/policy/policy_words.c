@@ -18,7 +18,7 @@ static const struct {
 #include "policy/policy_act.def"
 #undef POLICY_ACT
 };
-static const char *const auths[POLICY_AUTH__COUNT] = {"hdr", "qry", "form", "anon", "stmt", "auto"};
+static const char *const auths[POLICY_AUTH__COUNT] = {"hdr", "qry", "form", "anon", "stmt", "auto", "sts"};
 static const char *const bodies[POLICY_BODY__COUNT] = {"none", "sha256", "uns", "unst", "chunk"};
 static const struct {
     const char *text, *s3;
@@ -126,12 +126,37 @@ static enum err key_who_parse(struct slice text, struct policy_who *out) {
     return ERR_OK;
 }
 
+/* A person's account: the WORD of a statement's subject. */
+static bool word_ok(struct slice word) {
+    if (word.n == 0 || word.n > POLICY_WORD_CHARS_MAX) return false;
+    for (size_t i = 0; i < word.n; i++) {
+        uint8_t c = word.p[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-')) return false;
+    }
+    return true;
+}
+
+static enum err sts_who_parse(struct slice text, struct policy_who *out) {
+    struct policy_who w = {0};
+    uint8_t id[ID_BYTES];
+    struct slice rest = slice_cut(text, ':', &w.account);
+    w.access_key = slice_cut(rest, ':', &w.user);
+    /* One spelling: base32 is written in lower case. */
+    for (size_t i = 0; i < w.user.n; i++) {
+        if (w.user.p[i] >= 'A' && w.user.p[i] <= 'Z') return ERR_INPUT;
+    }
+    if (!word_ok(w.account) || base32_fixed(w.user, id, ID_BYTES) != ERR_OK || !policy_access_key_ok(w.access_key)) return ERR_INPUT;
+    *out = w;
+    return ERR_OK;
+}
+
 enum err policy_who_parse(enum policy_auth auth, struct slice text, struct policy_who *out) {
     *out = (struct policy_who){0};
     switch (auth) {
     case POLICY_AUTH_HDR:
     case POLICY_AUTH_QRY:
     case POLICY_AUTH_FORM: return key_who_parse(text, out);
+    case POLICY_AUTH_STS: return sts_who_parse(text, out);
     case POLICY_AUTH_ANON: return slice_is(text, "anon") ? ERR_OK : ERR_INPUT;
     case POLICY_AUTH_AUTO: return slice_is(text, "auto") ? ERR_OK : ERR_INPUT;
     case POLICY_AUTH_STMT:
@@ -148,6 +173,7 @@ void policy_who_put(struct buf *out, enum policy_auth auth, const struct policy_
     case POLICY_AUTH_HDR:
     case POLICY_AUTH_QRY:
     case POLICY_AUTH_FORM:
+    case POLICY_AUTH_STS:
         buf_put_slice(out, w->account);
         buf_put_u8(out, ':');
         buf_put_slice(out, w->user);

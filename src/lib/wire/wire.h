@@ -20,8 +20,9 @@
  *   scan rows list      u8 kind WIRE_ROW_* | u8 entry's flags | u8 current | lp16 key (PART: empty) | u64 leaf index | u64 order | u64 revision |
  *                       id upload (UPLOAD; else zeros) | u16 number (PART) | lp16 facts (sealed; empty for a prefix; PART: the whole entry)
  *   cursors list        id tenant | u64 index: the next control leaf that was not looked at
- *   notices list        id tenant | u64 index of the leaf | u8 1 webhook, 2 mail | lp16 target | lp16 event (CloudEvents JSON) | lp16 its signature
- *                       (`webhook-signature` of Standard Webhooks, v1a) ; kind 0 without target and event: nothing for anybody up to index
+ *   notices list        id tenant | u64 index of the leaf | u8 1 webhook, 2 mail | lp16 target | lp16 event (CloudEvents JSON) | lp16 `<timestamp> v1a,<signature>`:
+ *                       what `webhook-timestamp` and `webhook-signature` of Standard Webhooks are, signed over `<event's id>.<timestamp>.<event>`; kind 0, all three
+ *                       empty: nothing for anybody up to index. Behind a tenant's last row for an index the cursor is index + 1
  *   part rows list      u16 number | u64 off | u64 plain size | id blob | u64 cipher size | lp16 location | lp16 sealed row
  *
  * Threads: a wire_conn belongs to its loop's thread. Ownership: decoded BYTES point into the frame's buffer and live until
