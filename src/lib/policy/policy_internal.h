@@ -236,6 +236,10 @@ unsigned policy_asks(struct policy_eval *e, unsigned asks[POLICY_ASKS_MAX]);
 /* Whether headers can add to what the act asks. */
 bool policy_asks_by_ctx(enum policy_act act);
 
+/* Whether a grant's verb `list` is what the act needs (policy_use.c). */
+bool policy_use_lists(enum policy_act a);
+struct slice policy_use_prefix(const struct policy_request *r);    /* of a listing */
+
 struct policy_decision policy_decide_in(struct policy_eval *e, const struct policy_state *s, const struct policy_request *r);
 
 #endif
