@@ -24,7 +24,7 @@ void policy_access_done(struct policy_state *s);
 /* policy_stmt.c: folds `stmt` and `grant` leaves, and `acc` leaves of the control log. */
 MUST_USE enum err policy_apply_stmt(struct policy_state *s, uint64_t index, const struct record_leaf *leaf, const struct record_opening *opening, bool dry);
 MUST_USE enum err policy_apply_grant(struct policy_state *s, uint64_t index, const struct record_leaf *leaf, bool dry);
-MUST_USE enum err policy_apply_use(struct policy_state *s, uint64_t index, const struct record_leaf *leaf, const struct record_opening *opening, bool dry);
+MUST_USE enum err policy_apply_use(struct policy_state *s, uint64_t index, const struct record_leaf *leaf, bool dry);
 
 /* A `stmt` leaf, read (policy_stmt.c). Not to be copied: st points into it. */
 struct policy_said {
@@ -36,7 +36,7 @@ struct policy_said {
     uint64_t ref;
     struct slice why;
 };
-MUST_USE enum err policy_said_of(struct ledger_hash *h, uint64_t index, const struct record_leaf *leaf, const struct record_opening *opening, struct policy_said *out);
+MUST_USE enum err policy_said_of(struct ledger_hash *h, const struct record_leaf *leaf, const struct record_opening *opening, struct policy_said *out);
 /* VERIFY: what the leaf says is not what comes of it. */
 MUST_USE enum err policy_said_check(const struct policy_said *d, enum policy_say say);
 
@@ -68,6 +68,7 @@ struct policy_ring_key *policy_ring_credential(const struct policy_ring *r, stru
 bool policy_ring_room(const struct policy_ring *r, size_t more);
 MUST_USE enum err policy_ring_add(struct policy_ring *r, struct slice key, uint32_t holder, uint64_t index);    /* the new last row */
 void policy_ring_cut(struct policy_ring *r, size_t count);                                   /* takes back what was added behind `count` rows */
+bool policy_ring_twice(const struct record_statement *s, size_t nth);    /* KEY term number nth names a key that an earlier one names */
 /* The counter of an assertion by this key; what is not higher changes nothing. */
 void policy_ring_count_up(struct policy_ring *r, struct slice key, uint32_t counter);
 
@@ -81,6 +82,10 @@ enum policy_say policy_people_say(const struct policy_people *p, const struct po
  * side are not the person's there (NULL: the provider's own state). NOMEM. */
 MUST_USE enum err policy_people_fold(struct policy_people *p, uint64_t index, const struct policy_statement *st, const struct policy_state *s);
 MUST_USE enum err policy_people_genesis_fold(struct policy_people *p, uint64_t index, struct slice officers);    /* list, as scope or signer */
+/* A statement about them, or its mirror here, was erased: nothing is widened by that. From then on what makes no sense has no effect. */
+void policy_people_erased(struct policy_people *p, const struct policy_said *d);
+bool policy_people_were_erased(const struct policy_people *p);
+void policy_people_count_up(struct policy_people *p, struct slice key, uint32_t counter);
 const struct policy_ring *policy_people_ring(const struct policy_people *p);
 /* Somebody of the provider's, now or before: officer, person's key, removed one. */
 bool policy_people_know(const struct policy_people *p, struct slice key);
@@ -139,9 +144,11 @@ struct policy_customer {
 MUST_USE enum err policy_customer_new(struct policy_state *s);
 void policy_customer_free(struct policy_customer *c);
 MUST_USE enum err policy_customer_genesis(struct policy_state *s);      /* owners of genesis are known */
-/* A key of the customer's side, now or before: owner, approver, recovery key; not proposed ones. */
+/* A key of the customer's side (or another of its credential), now or before: owner, approver, recovery key; not proposed ones. */
 bool policy_customer_knows(const struct policy_state *s, struct slice key);
-bool policy_customer_proposed(const struct policy_state *s, struct slice key, uint64_t t_ms);      /* t UINT64_MAX: whenever that was */
+bool policy_customer_signs(const struct policy_state *s, struct slice key);    /* not taken away */
+bool policy_customer_proposed(const struct policy_state *s, struct slice key, uint64_t t_ms);      /* and has not lapsed at t */
+bool policy_customer_takes(enum record_statement_kind k);
 struct slice policy_customer_proposed_passkey(const struct policy_state *s, struct slice credential);
 enum policy_say policy_customer_say(const struct policy_state *s, const struct policy_statement *st);
 /* policy_customer_say() said DONE or WAITS. */
@@ -174,6 +181,8 @@ void policy_decide_use(const struct policy_state *s, const struct policy_request
 bool policy_words_have(const struct policy_words *w, struct slice word);
 bool policy_words_within(const struct policy_words *inner, const struct policy_words *outer);
 /* All values of a MANY term. LIMIT: more than POLICY_WORDS_MAX. */
+bool policy_word_ok(struct slice word);            /* WORD: [a-z0-9._-]{1,64} */
+bool policy_verbs_ok(const struct policy_words *w);
 MUST_USE enum err policy_words_take(const struct record_statement *s, enum record_term t, struct policy_words *out);
 
 #endif
