@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  * record: what stands in a leaf. Leaf kinds and fields (record.def), restricted canonical JSON, commitments and their
- * openings, statements and the SSH signatures under them.
+ * openings, statements, and the SSH signatures and passkeys' assertions under them.
  *
  * Role: the gate writes leaves and openings; replay, tools and tests read them; gate and tools verify statements.
  * Trusts: the caller for salts (random, never used twice). Distrusts: every leaf, opening, statement, key and signature.
  * Law: 1 (the record), 4 (decisions recomputed from leaf and opening), 6 (statements chain from genesis).
- * Spec: docs/spec/record.md, docs/spec/statement.md; OpenSSH PROTOCOL.sshsig, PROTOCOL.u2f, PROTOCOL.key.
+ * Spec: docs/spec/record.md, docs/spec/statement.md; OpenSSH PROTOCOL.sshsig, PROTOCOL.u2f, PROTOCOL.key;
+ *   W3C Web Authentication Level 2.
  *
  * Canonical form: one object, printable ASCII, keys sorted and unique, no blanks, integers 0..RECORD_INT_MAX without
  * leading zeros, strings without escapes. There is one encoding of each leaf: what is parsed can be written back the same,
- * and every other spelling is refused with ERR_INPUT.
+ * and every other spelling is refused with ERR_INPUT. Values of TEXT terms of statements are UTF-8; nothing else is.
  *
  * Purity: no clock, file, random, environment; memory only through struct buf and inside OpenSSL.
  * Threads: a struct ledger_hash belongs to one thread at a time; everything else is plain data.
