@@ -80,7 +80,7 @@ const char *record_webauthn_text(enum record_webauthn w)
 
 /* signatures --------------------------------------------------------------------------------------------------------------------- */
 
-/* INTEGER of DER: positive, as short as it can be, at most 32 bytes of value. */
+/* INTEGER of DER: positive, as short as it can be, at most 32 bytes of value. OpenSSL asks the same today. */
 static bool take_integer(struct reader *r)
 {
     uint8_t tag = reader_u8(r), n = reader_u8(r);

@@ -106,4 +106,5 @@ row('client-data-not-utf8', 'malformed', client=CLIENT[:-1].encode() + b',"x":"\
 row('attested-flag', 'malformed', flags=UP | UV | AT)
 row('extensions-missing', 'malformed', flags=UP | UV | 128)
 row('extensions-unannounced', 'malformed', more=b'\xa0')
+row('extensions-no-map', 'malformed', flags=UP | UV | 128, more=b'\x01')
 row('backed-up-alone', 'malformed', flags=UP | UV | BS)
