@@ -352,7 +352,9 @@
 #define POLICY_RULES_MAX 256
 #define POLICY_NEED_MAX 16
 #define POLICY_RECOVERY_KEYS_MAX 16
-#define POLICY_PROPOSALS_MAX 64                  /* that wait; one more is refused */
+#define POLICY_PROPOSALS_EACH_MAX 16             /* of one approver, that wait; one more is refused */
+#define POLICY_PROPOSALS_MAX (POLICY_APPROVERS_MAX * POLICY_PROPOSALS_EACH_MAX)
+#define POLICY_CUSTOMER_KEYS_MAX 8192            /* of approvers and for recovery, removed ones too */
 #define POLICY_NOTICES_MAX 16
 #define POLICY_GRANTS_OPEN_MAX 4096              /* of one tenant, not over */
 #define POLICY_GRANTS_MAX 1000000                /* of one tenant, ever */

@@ -108,6 +108,7 @@ struct policy_rule {
 /* What the customer set beside approvers (policy_rules.c). */
 struct policy_rules {
     struct buf rules, categories, limits, notices; /* of struct rule_row, category_row, limit_row, policy_notice */
+    struct buf buckets;                            /* u64 of each rule's bucket */
     struct map *category_by_bucket;
     struct buf origin;                             /* origin NUL rpid NUL; empty: none */
 };
@@ -135,7 +136,7 @@ struct policy_customer {
     unsigned approver_count;                       /* enrolled; 0: owners stand in */
     unsigned quorum;
     struct buf proposals;                          /* of struct policy_proposal */
-    unsigned recovery_count, recovery_need;        /* keys */
+    unsigned recovery_need;
     bool recovering;
     struct policy_proposal recovery;
     uint64_t recovery_from_ms;                     /* enough agreed: the delay runs from here; 0: not yet */

@@ -16,6 +16,7 @@ bool policy_account_ok(struct slice account);
 bool policy_access_key_ok(struct slice key);
 bool policy_user_ok(struct slice user);
 bool policy_user_path_ok(struct slice path);
+bool policy_bucket_name_ok(struct slice name);
 
 /* the fold (policy_state.c; policy_change.c: cfg and iam) -------------------------------------------------------------------- */
 

@@ -3,7 +3,7 @@
  * Role: first half of policy. Trusts: checked openings. Distrusts: leaves out of order, twice, unsigned, or senseless.
  * Law: 4, 6. Spec: docs/spec/policy.md section 1.
  */
-#include "policy/policy_internal.h"
+#include "policy/policy_access_internal.h"
 
 /* Rows lie in a buf that may move, so maps hold row numbers from 1 on, never addresses. */
 static void *row_value(size_t row) { return (void *)(uintptr_t)(row + 1); }
@@ -35,7 +35,7 @@ enum err policy_init(struct policy_state *s) {
     s->bucket_by_name = map_new(S3_BUCKETS_PER_TENANT_MAX);
     s->bucket_by_id = map_new(S3_BUCKETS_PER_TENANT_MAX);
     s->readers = map_new(POLICY_READERS_MAX);
-    if (s->key_by_text == NULL || s->bucket_by_name == NULL || s->bucket_by_id == NULL || s->readers == NULL) {
+    if (s->key_by_text == NULL || s->bucket_by_name == NULL || s->bucket_by_id == NULL || s->readers == NULL || policy_access_init(s) != ERR_OK) {
         policy_done(s);
         return ERR_NOMEM;
     }
@@ -57,6 +57,7 @@ void policy_done(struct policy_state *s) {
     if (s->bucket_by_name != NULL) map_free(s->bucket_by_name);
     if (s->bucket_by_id != NULL) map_free(s->bucket_by_id);
     if (s->readers != NULL) map_free(s->readers);
+    policy_access_done(s);
     *s = (struct policy_state){0};
 }
 
@@ -123,7 +124,7 @@ bool policy_access_key_ok(struct slice key) {
 }
 
 /* The shape only; all of S3's rules on names are the s3 room's and were applied before the leaf. */
-static bool name_ok(struct slice name) {
+bool policy_bucket_name_ok(struct slice name) {
     if (name.n < S3_BUCKET_CHARS_MIN || name.n > S3_BUCKET_CHARS_MAX) return false;
     for (size_t i = 0; i < name.n; i++) {
         uint8_t c = name.p[i];
@@ -208,7 +209,7 @@ static enum err apply_genesis(struct policy_state *s, uint64_t index, const stru
     policy_copy_text(s->account, account);
     if (name.n > 0) policy_copy_text(s->name, name);
     s->founded = s->founding = true;
-    return ERR_OK;
+    return policy_customer_genesis(s);
 }
 
 enum err policy_key_add(struct policy_state *s, const struct policy_key *row, bool dry) {
@@ -337,7 +338,7 @@ static enum err apply_bkt(struct policy_state *s, uint64_t index, const struct r
     if (on > 1) return ERR_INPUT;
     TRY(policy_own_record(leaf, index));
     if (record_has(leaf, RECORD_F_NAME)) TRY(policy_opened(leaf, opening, RECORD_F_NAME, &name, &erased));
-    if (!erased && (name.n > 0 || on == 1) && !name_ok(name)) return ERR_INPUT;
+    if (!erased && (name.n > 0 || on == 1) && !policy_bucket_name_ok(name)) return ERR_INPUT;
     const uint8_t *id = leaf->f[RECORD_F_BKT].bytes;
     if (on == 1) {
         struct policy_bucket b = {.created_ms = record_int(leaf, RECORD_F_T, 0), .index = index, .present = true};
@@ -395,6 +396,9 @@ static enum err fold(struct policy_state *s, uint64_t index, const struct record
     case RECORD_K_CFG: TRY(policy_apply_cfg(s, index, leaf, opening, dry)); break;
     case RECORD_K_IAM: TRY(policy_apply_iam(s, index, leaf, opening, dry)); break;
     case RECORD_K_RDR: TRY(apply_rdr(s, index, leaf, opening, dry)); break;
+    case RECORD_K_STMT: TRY(policy_apply_stmt(s, index, leaf, opening, dry)); break;
+    case RECORD_K_GRANT: TRY(policy_apply_grant(s, index, leaf, dry)); break;
+    case RECORD_K_ACC: TRY(policy_apply_use(s, index, leaf, dry)); break;
     default: return ERR_INPUT;
     }
     if (dry) return ERR_OK;
