@@ -118,7 +118,8 @@ void policy_done(struct policy_state *s);
  * INPUT: not the next index, time falls, a kind or value that has no sense here; AUTH: signed by nobody who may, or a public policy
  * that the bucket blocks; EXISTS, MISSING:
  * a bucket, key,
- * reader or user is there already, or not (DeleteUser: EXISTS while it has keys or policies); LIMIT: a bound; VERSION: decided by a newer engine. On any error the state is as
+ * reader or user is there already, or not (DeleteUser: EXISTS while it has keys or policies); LIMIT: a bound; VERIFY: a statement's leaf
+ * says something else than what comes of it; VERSION: decided by a newer engine, or a kind of statement that is not known here. On any error the state is as
  * before. */
 MUST_USE enum err policy_apply(struct policy_state *s, uint64_t index, const struct record_leaf *leaf,
                                const struct record_opening *opening);
