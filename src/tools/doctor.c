@@ -83,6 +83,20 @@ static void walls(struct report *r, const char *dir)
     if (f) fclose(f);
 }
 
+static long long count(const json_t *j, const char *name) { return (long long)json_integer_value(json_object_get(j, name)); }
+
+/* Access by the provider's people: whom to review, and what a front left open. */
+static void access_says(struct report *r, const json_t *j)
+{
+    char text[200];
+    const json_t *people = json_object_get(j, "people");
+    long long on = count(people, "on"), overdue = count(people, "overdue"), soon = count(people, "due_soon"), failed = count(j, "failed_to_close");
+    snprintf(text, sizeof text, "the provider's people: %lld are on, %lld of them overdue, %lld within 14 days", on, overdue, soon);
+    if (on > 0) say(r, overdue == 0 && soon == 0, text, "training, screening or review is due: an officer says the new dates (tillit person set; docs/ops/access-officer.md)");
+    snprintf(text, sizeof text, "%lld grants failed to close: a front did not say that a download ended", failed);
+    if (failed > 0) say(r, false, text, "it is asked again each second; if this stays so, stop the front (SIGTERM to tillit serve) and start again");
+}
+
 static void gate_says(struct report *r, const char *dir)
 {
     char path[TOOLS_PATH_MAX], text[800];
@@ -111,12 +125,15 @@ static void gate_says(struct report *r, const char *dir)
     const char *profile = json_string_value(json_object_get(j, "profile"));
     snprintf(text, sizeof text, "the test profile [%.32s] is on: new buckets take public policies, days of lifecycle rules are short", profile ? profile : "");
     if (profile) say(r, false, text, "for anything but the conformance suite: set `on = no` in that section of tillit.conf and start again");
+    access_says(r, j);
     size_t i;
     json_t *t, *tenants = json_object_get(j, "tenants");
     json_array_foreach(tenants, i, t) {
         const char *why = json_string_value(json_object_get(t, "why"));
         AUTO(buf) struct buf kept = BUF_INIT(1024);
         tenant_usage_text(t, &kept);
+        const json_t *grants = json_object_get(t, "grants");
+        if (grants) buf_printf(&kept, "; access: %lld requests wait, %lld grants are live", count(grants, "pending"), count(grants, "live"));
         snprintf(text, sizeof text, "tenant %s %s; %.*s", json_string_value(json_object_get(t, "id")), json_is_true(json_object_get(t, "served")) ? "is served" : "is NOT served",
                  (int)kept.n, (const char *)kept.p);
         say(r, json_is_true(json_object_get(t, "served")), text, why && *why ? why : "read the server's log on stderr");

@@ -97,6 +97,7 @@ static void add_opened(json_t *j, const struct record_opened *o)
     struct record_obj obj;
     struct record_new fresh;
     struct record_qry qry;
+    struct record_stmt_value said;
     uint64_t ver, rev;                 /* a revision is an inner matter: what a reader asks is which version */
     if (o->erased) {
         json_object_set_new(j, record_field_key(o->field), json_string("(erased)"));
@@ -123,7 +124,11 @@ static void add_opened(json_t *j, const struct record_opened *o)
         add_context(j, o->value);
     } else if (o->field == RECORD_F_DOC) {
         text_or_base64(j, "document", o->value);
-    } else if (o->field == RECORD_F_WHO || o->field == RECORD_F_PEER || o->field == RECORD_F_NAME || o->field == RECORD_F_KEYC) {
+    } else if (o->field == RECORD_F_STMT && record_stmt_value_get(o->value, &said) == ERR_OK) {
+        text_or_base64(j, "statement", said.text);
+    } else if (o->field == RECORD_F_ENT) {
+        text_or_base64(j, "employer", o->value);
+    } else if (o->field == RECORD_F_PERSON || o->field == RECORD_F_WHO || o->field == RECORD_F_PEER || o->field == RECORD_F_NAME || o->field == RECORD_F_KEYC) {
         text_or_base64(j, record_field_key(o->field), o->value);
     }
 }
@@ -184,22 +189,31 @@ static enum err show(struct view *v, uint64_t index, struct slice leaf_text, str
     return ERR_OK;
 }
 
-/* {"index":N,"leaf":<leaf>,"opening":"<base64url>"} exactly: the leaf's bytes must come out as they are hashed. */
-static enum err take_line(struct view *v, struct slice line)
+/* Exactly so: the leaf's bytes must come out as they are hashed. */
+enum err log_line_parse(struct slice line, uint64_t *index, struct slice *leaf, struct buf *opening)
 {
     static const char a[] = "{\"index\":", b[] = ",\"leaf\":", c[] = ",\"opening\":\"", d[] = "\"}";
     struct slice number, rest = line;
-    uint64_t index;
-    AUTO(buf) struct buf opening = BUF_INIT(OPENING_BYTES_MAX);
     if (!slice_starts(rest, slice_str(a))) return ERR_INPUT;
     rest = slice_cut(slice_of(rest.p + strlen(a), rest.n - strlen(a)), ',', &number);
-    TRY(slice_u64(number, RECORD_VER_NONE - 1, &index));
+    TRY(slice_u64(number, RECORD_VER_NONE - 1, index));
     if (!rest.p || !slice_starts(slice_of(rest.p - 1, rest.n + 1), slice_str(b))) return ERR_INPUT;
     rest = slice_of(rest.p - 1 + strlen(b), rest.n + 1 - strlen(b));
-    const uint8_t *at = memmem(rest.p, rest.n, c, strlen(c)), *end = rest.p + rest.n - strlen(d);
-    if (!at || rest.n < strlen(c) + strlen(d) || memcmp(end, d, strlen(d)) != 0) return ERR_INPUT;
-    struct slice leaf = slice_of(rest.p, (size_t)(at - rest.p)), coded = slice_of(at + strlen(c), (size_t)(end - at) - strlen(c));
-    TRY(base64url_decode(coded, &opening));
+    const uint8_t *at = memmem(rest.p, rest.n, c, strlen(c));
+    if (!at) return ERR_INPUT;
+    struct slice coded = slice_of(at + strlen(c), rest.n - (size_t)(at - rest.p) - strlen(c));
+    if (coded.n < strlen(d) || memcmp(coded.p + coded.n - strlen(d), d, strlen(d)) != 0) return ERR_INPUT;
+    coded.n -= strlen(d);
+    *leaf = slice_of(rest.p, (size_t)(at - rest.p));
+    return base64url_decode(coded, opening);
+}
+
+static enum err take_line(struct view *v, struct slice line)
+{
+    struct slice leaf;
+    uint64_t index;
+    AUTO(buf) struct buf opening = BUF_INIT(OPENING_BYTES_MAX);
+    TRY(log_line_parse(line, &index, &leaf, &opening));
     if (index != v->next) return ERR_STALE;
     v->next = index + 1;
     if (!v->export) return show(v, index, leaf, buf_slice(&opening));

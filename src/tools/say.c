@@ -320,6 +320,7 @@ int cmd_say_short(int argc, char **argv)
         return say(&s, argc - 1, argv + 1);
     }
     if (!help) {
+        if (strcmp(argv[0], "person") == 0 && strcmp(argv[1], "list") == 0) return cmd_person_list(argc - 2, argv + 2);
         int code = access_local(argv[0], argv[1], argc - 2, argv + 2);
         if (code != -1) return code;
         snprintf(text, sizeof text, "%.18s.%.18s", argv[0], argv[1]);
@@ -335,6 +336,7 @@ int cmd_say_short(int argc, char **argv)
         const char *kind = record_statement_kind_text((enum record_statement_kind)k);
         if (strncmp(kind, argv[0], n) == 0 && kind[n] == '.') fprintf(f, "  %-12s %s\n", kind + n + 1, say_meaning((enum record_statement_kind)k));
     }
+    if (strcmp(argv[0], "person") == 0) fputs("  list         all of them, from the provider log's export\n", f);
     if (strcmp(argv[0], "access") == 0) fputs("  show         one request or grant, and what happened under it\n  list         all of them\n  watch        one of them as it happens; r and Enter revoke it\n", f);
     return f == stdout ? EXIT_DONE : EXIT_USAGE;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What the commands for people, approvers and access share: one statement, from what was typed to what came of it. Files: say.c (what was typed),
  * say_value.c (values as people write them), say_sign.c (signature, sending), say_words.c (in words, before it is signed), say_answer.c (what came of it),
- * access.c (looking, watching), who_can.c.
+ * access.c (looking, watching), who_can.c, person_list.c.
  * Spec: docs/spec/statement.md, docs/spec/access.md
  */
 #ifndef TILLIT_TOOLS_SAY_H

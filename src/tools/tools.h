@@ -70,6 +70,9 @@ MUST_USE enum err ssh_key_make(const char *path, const char *comment, struct rec
 MUST_USE enum err ssh_key_read(const char *path, struct record_ssh_private *out);
 void random_bytes(void *out, size_t n);
 
+/* log.c: one line of /v1/openings or of an export, {"index":N,"leaf":<leaf>,"opening":"<base64url>"}. leaf is a loan; opening is appended to. */
+MUST_USE enum err log_line_parse(struct slice line, uint64_t *index, struct slice *leaf, struct buf *opening);
+
 /* tenant_list.c: what run/gate/status.json says; NULL: it is not there. */
 json_t *gate_status_read(const char *dir);
 void tenant_usage_text(const json_t *tenant, struct buf *out);
@@ -85,6 +88,7 @@ int cmd_doctor(int argc, char **argv);
 int cmd_say(int argc, char **argv);
 int cmd_say_short(int argc, char **argv);          /* argv[0] is the first word, for which say_begins() said yes */
 bool say_begins(const char *word);
+int cmd_person_list(int argc, char **argv);
 int cmd_who_can(int argc, char **argv);
 
 #endif
