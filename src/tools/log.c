@@ -189,25 +189,6 @@ static enum err show(struct view *v, uint64_t index, struct slice leaf_text, str
     return ERR_OK;
 }
 
-/* Exactly so: the leaf's bytes must come out as they are hashed. */
-enum err log_line_parse(struct slice line, uint64_t *index, struct slice *leaf, struct buf *opening)
-{
-    static const char a[] = "{\"index\":", b[] = ",\"leaf\":", c[] = ",\"opening\":\"", d[] = "\"}";
-    struct slice number, rest = line;
-    if (!slice_starts(rest, slice_str(a))) return ERR_INPUT;
-    rest = slice_cut(slice_of(rest.p + strlen(a), rest.n - strlen(a)), ',', &number);
-    TRY(slice_u64(number, RECORD_VER_NONE - 1, index));
-    if (!rest.p || !slice_starts(slice_of(rest.p - 1, rest.n + 1), slice_str(b))) return ERR_INPUT;
-    rest = slice_of(rest.p - 1 + strlen(b), rest.n + 1 - strlen(b));
-    const uint8_t *at = memmem(rest.p, rest.n, c, strlen(c));
-    if (!at) return ERR_INPUT;
-    struct slice coded = slice_of(at + strlen(c), rest.n - (size_t)(at - rest.p) - strlen(c));
-    if (coded.n < strlen(d) || memcmp(coded.p + coded.n - strlen(d), d, strlen(d)) != 0) return ERR_INPUT;
-    coded.n -= strlen(d);
-    *leaf = slice_of(rest.p, (size_t)(at - rest.p));
-    return base64url_decode(coded, opening);
-}
-
 static enum err take_line(struct view *v, struct slice line)
 {
     struct slice leaf;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * tillit: the command line. Files: tillit.c (commands), client.c (requests to a store), init.c, tls_make.c, log.c, tenant.c, account.c,
+ * tillit: the command line. Files: tillit.c (commands), client.c (requests to a store), init.c, tls_make.c, log.c, log_line.c, tenant.c, account.c,
  * undelete.c, doctor.c; people, approvers and access: say.h. Exit codes: 0 done, 1 refused or not verified, 2 usage, 3 cannot reach, 4 internal.
  */
 #ifndef TILLIT_TOOLS_H
@@ -70,7 +70,7 @@ MUST_USE enum err ssh_key_make(const char *path, const char *comment, struct rec
 MUST_USE enum err ssh_key_read(const char *path, struct record_ssh_private *out);
 void random_bytes(void *out, size_t n);
 
-/* log.c: one line of /v1/openings or of an export, {"index":N,"leaf":<leaf>,"opening":"<base64url>"}. leaf is a loan; opening is appended to. */
+/* log_line.c: one line of /v1/openings or of an export, {"index":N,"leaf":<leaf>,"opening":"<base64url>"}. leaf is a loan; opening is appended to. */
 MUST_USE enum err log_line_parse(struct slice line, uint64_t *index, struct slice *leaf, struct buf *opening);
 
 /* tenant_list.c: what run/gate/status.json says; NULL: it is not there. */
