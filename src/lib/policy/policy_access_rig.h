@@ -18,7 +18,7 @@
 #define RIG_PROVIDER_MAX 400
 #define RIG_T0 1764000000000ull                    /* 2025-11-24T16:00:00Z */
 #define RIG_DAY 86400000ull
-#define RIG_OFFICER "SHA256:OOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOO"
+#define RIG_OFFICER "SHA256:OOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOA"
 
 struct rig_says {
     enum record_statement_kind kind;
@@ -271,7 +271,7 @@ UNUSED static enum policy_say rig_say(struct policy_state *s, struct rig_says w)
 
 /* A request under a grant: its leaf on the control log. bytes UINT64_MAX: none stand in it; ref UINT64_MAX: the stream's first. */
 struct rig_use {
-    const char *account, *act, *bucket, *key, *dec, *why, *prefix;   /* prefix: of a listing; NULL: none */
+    const char *account, *act, *bucket, *key, *dec, *why, *prefix, *listed;   /* of a listing: as asked, as `qry` says; NULL: none */
     uint8_t grant[ID_BYTES];
     uint64_t bytes, ref, eng;                      /* eng 0: this one */
     const char *person, *employer, *purpose, *categories, *country;
@@ -306,6 +306,12 @@ UNUSED static void rig_use_leaf(const struct policy_state *s, const struct rig_u
     put_commit(&out, RECORD_F_PEER, SLICE_LIT("192.0.2.1"));
     put_commit(&out, RECORD_F_PERSON, slice_str(u->person));
     put_text(&out, RECORD_F_PURPOSE, u->purpose);
+    if (u->listed != NULL) {
+        struct record_qry q = {.prefix = slice_str(u->listed), .keys_max = 1000};
+        buf_reset(&text);
+        record_qry_put(&text, &q);
+        put_commit(&out, RECORD_F_QRY, buf_slice(&text));
+    }
     if (u->ref != UINT64_MAX) record_put_int(&out, RECORD_F_REF, u->ref);
     record_put_int(&out, RECORD_F_T, now_ms);
     buf_put_str(&who, u->account);

@@ -3,7 +3,7 @@
  * Role: the second half of policy. Trusts: state and proven caller. Distrusts: every name in the request.
  * Law: 4. Spec: docs/spec/policy.md section 3. Changing what comes out here is a new POLICY_ENGINE_VERSION.
  */
-#include "policy/policy_internal.h"
+#include "policy/policy_access_internal.h"
 
 #define RESOURCE_BYTES_MAX (sizeof "arn:aws:s3:::/" + S3_BUCKET_CHARS_MAX + S3_KEY_BYTES_MAX)
 #define IAM_RESOURCE_BYTES_MAX (POLICY_ARN_BYTES_MAX + POLICY_PATH_CHARS_MAX)
@@ -260,6 +260,12 @@ struct policy_decision policy_decide_in(struct policy_eval *e, const struct poli
         return d;
     }
     if (r->act == POLICY_ACT_NONE || (unsigned)r->act >= POLICY_ACT__COUNT) return d;
+    if (r->auth == POLICY_AUTH_STS) {
+        /* Whatever an erased statement said: nobody can decide it again. */
+        e->missing = s->access->erased;
+        policy_decide_use(s, r, &d);
+        return d;
+    }
     d.reason = caller(e);
     if (d.reason == POLICY_ALLOWED) d.reason = rules(e, &d);
     bool unsigned_body = r->body == POLICY_BODY_UNS || r->body == POLICY_BODY_UNST;
@@ -296,6 +302,7 @@ static bool doc_may_ask(const struct policy_doc *d, const struct policy_request 
 
 bool policy_wants_ctx(const struct policy_state *s, const struct policy_request *r) {
     ASSERT(s->magic == POLICY_STATE_MAGIC);
+    if (r->auth == POLICY_AUTH_STS) return policy_use_lists(r->act); /* the prefix that is listed */
     struct policy_eval e;
     e.s = s;
     e.r = r;
