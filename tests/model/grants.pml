@@ -2,7 +2,7 @@
  * Reads under a grant: their leaves stand on the control log, beside the approver's revocation, and name their place on the access log. Two
  * streams under one grant and its budget, a writer, a revocation, a power cut. A front reports what it has sent, truly or not.
  * Rule 15 of docs/spec/model.md: each release under a grant is a decision and a leaf of its own, on the control log, with the access log's size
- * (`acc`) where it is appended; what it opens is counted in that turn; few segments go ahead of what was reported sent; and nothing is released once
+ * (`acc`) where the first of its stream is appended; what it opens is counted in that turn; few segments go ahead of what was reported sent; and nothing is released once
  * the revocation is appended.
  *
  *   NO_DECIDE_EACH     the decision of a stream's first release stands for the whole stream
@@ -34,7 +34,7 @@ byte out, released, sent;               /* segments: on their way out or release
 bit up = 1, cut_used;
 bit answered;                           /* ghost: the approver was told that nothing goes out any more */
 byte stood[STREAMS];                    /* judge: next segment of each stream, */
-byte shown[STREAMS];                    /* and the version it began with */
+byte shown[STREAMS], placed[STREAMS];   /* the version it began with, and where */
 
 /* Replay of what there is: place by place, as tillit-verify does. `last` is one past the last leaf. */
 inline replay(last) {
@@ -49,11 +49,13 @@ inline replay(last) {
             sum++;
             assert(on);                                         /* live at its place */
             assert(sum <= BUDGET);
-            assert(wal[i].acc == acc);                          /* where it says it stands */
             assert(wal[i].seg == stood[wal[i].stream]);         /* in order, without gaps */
             if
-            :: wal[i].seg == 0 -> assert(wal[i].ver == acc); shown[wal[i].stream] = wal[i].ver      /* the newest version there */
-            :: else -> assert(wal[i].ver == shown[wal[i].stream])
+            :: wal[i].seg == 0 ->
+                assert(wal[i].acc == acc);                      /* where it says it stands */
+                assert(wal[i].ver == acc);                      /* the newest version there */
+                shown[wal[i].stream] = wal[i].ver; placed[wal[i].stream] = acc
+            :: else -> assert(wal[i].ver == shown[wal[i].stream]); assert(wal[i].acc == placed[wal[i].stream])
             fi;
             stood[wal[i].stream]++
         :: else
@@ -76,7 +78,7 @@ proctype Stream(byte id) {
     do
     :: seg < SEGS && up ->
 again:
-        atomic { acc = acc_n; if :: seg == 0 -> ver = acc_n :: else fi }     /* FIND */
+        atomic { if :: seg == 0 -> acc = acc_n; ver = acc_n :: else fi }     /* FIND: what goes on stands where it began */
         atomic {
             if
             :: !up -> break
@@ -87,7 +89,6 @@ again:
 #endif
 #ifndef NO_ACC_AT_APPEND
                 if :: seg == 0 && acc != acc_n -> goto again :: else fi;    /* rule 8 */
-                acc = acc_n;
 #endif
 #ifndef NO_DECIDE_EACH
                 ok = live && used < BUDGET;
@@ -120,7 +121,7 @@ again:
                 assert(released - sent <= METER);                       /* what a front that ignores KILL still opens */
                 printf("stream %d: segment %d released\n", id, seg-1)
             fi;
-            at = 0; acc = 0 }
+            at = 0 }
     :: seg >= SEGS || !up -> break
     od
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * tillit-verify: what a stranger runs on a log, and an owner on the own record. Options and the three commands.
+ * tillit-verify: what a stranger runs on a log, an owner and an officer on their own record. Options and the three commands.
  * Role: main. Trusts: its command line. Distrusts: what it fetches.
  * Law: 7. Spec: docs/ops/verify.md
  */
@@ -12,12 +12,16 @@ static const char usage[] =
     "usage: tillit-verify log    URL|DIR --vkey VKEY [--heads URL|DIR --heads-vkey VKEY] [--seen FILE]\n"
     "       tillit-verify heads  URL|DIR --vkey VKEY [--strict-silence SECONDS] [--seen FILE]\n"
     "       tillit-verify replay EXPORTDIR --access-vkey VKEY --control-vkey VKEY [--access URL|DIR --control URL|DIR] [--manifest FILE]\n"
+    "                            [--provider URL|DIR --provider-vkey VKEY]\n"
+    "       tillit-verify replay EXPORTDIR --provider-vkey VKEY [--provider URL|DIR]\n"
     "all:   [--json] [--ca FILE]\n"
     "\n"
     "log      recomputes the whole log from its entries: every leaf, tile, the root, the signature; with --heads also that it is\n"
     "         neither shorter nor another one than the heads log says; with --seen FILE than at earlier runs\n"
     "heads    the same for the heads log: epochs without a gap, every slot root; tells each silence of the heartbeat\n"
-    "replay   the owner's check: every decision again, no read older than the newest write (docs/ops/verify.md)\n"
+    "replay   the owner's check: every decision and statement again, no read older than the newest write, what was released under\n"
+    "         grants; with --provider that what it says of the provider's people stands on the provider log; with nothing but\n"
+    "         --provider-vkey the provider log itself, from its export (docs/ops/verify.md)\n"
     "\n"
     "Exit: 0 all that was asked for holds, 1 a difference was found and named, 2 usage, 3 something could not be read.\n";
 
@@ -32,7 +36,8 @@ static bool args_read(int argc, char **argv, struct args *a)
     const struct { const char *name; const char **value; } options[] = {
         {"--vkey", &a->vkey}, {"--heads", &a->heads}, {"--heads-vkey", &a->heads_vkey}, {"--seen", &a->seen}, {"--ca", &a->ca},
         {"--strict-silence", &a->silence}, {"--access-vkey", &a->replay.access_vkey}, {"--control-vkey", &a->replay.control_vkey},
-        {"--access", &a->replay.access_url}, {"--control", &a->replay.control_url}, {"--manifest", &a->replay.manifest}};
+        {"--access", &a->replay.access_url}, {"--control", &a->replay.control_url}, {"--manifest", &a->replay.manifest},
+        {"--provider-vkey", &a->replay.provider_vkey}, {"--provider", &a->replay.provider_url}};
     for (int i = 0; i < argc; i++) {
         size_t k = 0;
         if (strcmp(argv[i], "--json") == 0) {
@@ -197,7 +202,7 @@ static int cmd_replay(struct args *a)
     a->replay.dir = a->place;
     a->replay.ca = a->ca;
     verify_report_init(&r, a->json);
-    int code = verify_replay(&a->replay, &r);
+    int code = a->replay.access_vkey ? verify_replay(&a->replay, &r) : verify_replay_provider(&a->replay, &r);
     if (code == VERIFY_EXIT_HOLDS) return verify_report_end(&r, "replay");
     json_decref(r.findings);
     json_decref(r.facts);
@@ -209,7 +214,10 @@ static int run(const char *command, struct args *a)
     struct ledger_hash h = {0};
     int code = VERIFY_EXIT_INTERNAL;
     bool log = strcmp(command, "log") == 0, heads = strcmp(command, "heads") == 0, replay = strcmp(command, "replay") == 0;
-    bool complete = log ? a->vkey && !a->heads == !a->heads_vkey : heads ? a->vkey != NULL : replay && a->replay.access_vkey && a->replay.control_vkey;
+    const struct verify_replay_args *p = &a->replay;
+    bool both = p->access_vkey && p->control_vkey && !p->provider_url == !p->provider_vkey;
+    bool provider = !p->access_vkey && !p->control_vkey && !p->access_url && !p->control_url && !p->manifest && p->provider_vkey;
+    bool complete = log ? a->vkey && !a->heads == !a->heads_vkey : heads ? a->vkey != NULL : replay && (both || provider);
     if (!complete) {
         fputs(usage, stderr);
         return VERIFY_EXIT_USAGE;

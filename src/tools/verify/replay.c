@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * replay: every decision and every version again, from an exported log and its openings.
- * Role: folds the control log up to each access leaf's `ctl`, decides again, and keeps the newest version of every key beside it.
+ * Role: folds the control log up to each access leaf's `ctl`, decides again, and keeps the newest version of every key beside it. So both logs are folded in
+ *       the one order in which their leaves were appended; a leaf under a grant, on the control log, says by `acc` where it stands in it.
  * Trusts: the two vkeys. Distrusts: the export, the gate that wrote it, the keeper that was read from.
  * Law: 1, 4. Spec: docs/spec/policy.md section 4; docs/spec/record.md section 4
  */
@@ -69,7 +70,9 @@ void replay_control(struct replay *p, uint64_t size)
         enum err e = record_leaf_parse(buf_slice(&c->leaf), RECORD_LOG_CONTROL, &l);
         if (e == ERR_OK && c->opening.n > 0) e = record_opening_parse(buf_slice(&c->opening), &o);
         ASSERT(e == ERR_OK);                          /* they were parsed when they were read */
-        verify_statement_check(&p->statements, &p->state, p->applied, &l, &o, &p->hash, p->report);
+        if (l.kind == RECORD_K_STMT) replay_stmt(p, p->applied, &l, &o);
+        else if (l.kind == RECORD_K_ACC) replay_use(p, p->applied, &l, &o);
+        else if (l.kind != RECORD_K_GRANT) verify_statement_check(&p->statements, &p->state, NULL, p->applied, &l, &o, &p->hash, p->report);
         if (l.kind == RECORD_K_BKT || l.kind == RECORD_K_CFG || l.kind == RECORD_K_IAM) {
             e = policy_check(&p->state, &l, &o, &d);
             p->decisions += e != ERR_MISSING;
@@ -78,7 +81,7 @@ void replay_control(struct replay *p, uint64_t size)
         }
         e = policy_apply(&p->state, p->applied, &l, &o);
         if (e == ERR_OK) continue;
-        verify_find(p->report, "bad-control", "control", p->applied, "the leaf cannot be folded here: %s", err_text(e));
+        verify_find(p->report, l.kind == RECORD_K_GRANT ? "wrong-grant" : "bad-control", "control", p->applied, "the leaf cannot be folded here: %s", err_text(e));
         p->broken = true;
     }
 }
@@ -89,6 +92,7 @@ static void access_leaf(struct replay *p, uint64_t index)
 {
     const struct record_leaf *l = &p->access.leaf;
     uint64_t t = record_int(l, RECORD_F_T, 0);
+    p->before = index;
     if (t < p->t_ms) verify_find(p->report, "time-falls", "access", index, "t is %llu after %llu", (unsigned long long)t, (unsigned long long)p->t_ms);
     p->t_ms = t;
     if (l->kind == RECORD_K_ACC) {
@@ -109,6 +113,8 @@ static void access_replay(struct replay *p)
     enum err e;
     while ((e = verify_export_next(&p->access, &p->hash, RECORD_LOG_ACCESS, &why)) == ERR_OK) access_leaf(p, p->access.next - 1);
     if (e != ERR_MISSING) verify_find(p->report, "bad-export", "access", p->access.next, "%s: %s", why, err_text(e));
+    p->before = p->access.next;
+    p->ended = true;
     replay_control(p, p->leaf_count);
     uint64_t ended, late = verify_upload_late(&p->fold, &ended);
     if (late != VERIFY_NOWHERE)
@@ -117,13 +123,14 @@ static void access_replay(struct replay *p)
 
 /* trees, and the whole ------------------------------------------------------------------------------------------------------------ */
 
-static int tree(struct replay *p, struct verify_export *x, const char *name, const char *vkey_text, const char *url)
+int verify_replay_tree(const struct verify_replay_args *a, struct verify_export *x, const char *name, const char *vkey_text, const char *url, struct ledger_hash *h,
+                       struct verify_report *r)
 {
     struct verify_log served;
     struct ledger_vkey vkey;
     char path[VERIFY_PLACE_CHARS_MAX + 32];
-    snprintf(path, sizeof path, "%s/%s.checkpoint", p->args->dir, name);
-    if (ledger_vkey_parse(&p->hash, slice_str(vkey_text), &vkey) != ERR_OK) {
+    snprintf(path, sizeof path, "%s/%s.checkpoint", a->dir, name);
+    if (ledger_vkey_parse(h, slice_str(vkey_text), &vkey) != ERR_OK) {
         fprintf(stderr, "tillit-verify replay: --%s-vkey: not a verifier key (name+hash+key, as `tillit init` prints it)\n", name);
         return VERIFY_EXIT_USAGE;
     }
@@ -132,11 +139,11 @@ static int tree(struct replay *p, struct verify_export *x, const char *name, con
         return VERIFY_EXIT_USAGE;
     }
     if (!url) {
-        verify_export_tree(x, name, NULL, &vkey, path, &p->hash, p->report);
+        verify_export_tree(x, name, NULL, &vkey, path, h, r);
         return VERIFY_EXIT_HOLDS;
     }
-    if (verify_log_open(&served, &p->hash, url, vkey_text, p->args->ca) == ERR_OK) verify_export_tree(x, name, &served, &vkey, path, &p->hash, p->report);
-    else verify_unreachable(p->report, url, "not a URL or directory");
+    if (verify_log_open(&served, h, url, vkey_text, a->ca) == ERR_OK) verify_export_tree(x, name, &served, &vkey, path, h, r);
+    else verify_unreachable(r, url, "not a URL or directory");
     verify_log_close(&served);
     return VERIFY_EXIT_HOLDS;
 }
@@ -151,8 +158,12 @@ static void facts(struct replay *p)
     verify_fact(r, "listings checked", p->lists);
     verify_fact(r, "writes", p->writes);
     verify_fact(r, "voids", p->voids);
-    verify_fact(r, "statements checked", p->statements.checked);
+    verify_fact(r, "statements checked", p->statements.checked + p->said);
+    verify_fact(r, "mirrors checked", p->mirrors);
+    verify_fact(r, "releases under grants", p->uses);
+    verify_fact(r, "bytes under grants", p->used_bytes);
     verify_fact(r, "erased, not recomputed", p->erased);
+    if (p->ahead) verify_fact(r, "not compared, past the access log's export", p->ahead);
     if (p->blind) verify_fact(r, "not compared behind an erased write", p->blind);
 }
 
@@ -164,9 +175,10 @@ static int run(struct replay *p)
         return VERIFY_EXIT_REACH;
     }
     if (control_load(p) != ERR_OK) return VERIFY_EXIT_INTERNAL;
+    if (a->provider_url) verify_provider_load(&p->provider, &p->hash, a->provider_url, a->provider_vkey, a->ca, p->report);
     access_replay(p);
-    int code = tree(p, &p->control, "control", a->control_vkey, a->control_url);
-    if (code == VERIFY_EXIT_HOLDS) code = tree(p, &p->access, "access", a->access_vkey, a->access_url);
+    int code = verify_replay_tree(a, &p->control, "control", a->control_vkey, a->control_url, &p->hash, p->report);
+    if (code == VERIFY_EXIT_HOLDS) code = verify_replay_tree(a, &p->access, "access", a->access_vkey, a->access_url, &p->hash, p->report);
     if (code != VERIFY_EXIT_HOLDS) return code;
     if (a->manifest) verify_manifest(a->manifest, &p->fold, &p->state, p->report);
     facts(p);
@@ -178,7 +190,8 @@ int verify_replay(const struct verify_replay_args *a, struct verify_report *r)
     struct replay p = {.args = a, .report = r};
     int code = VERIFY_EXIT_INTERNAL;
     p.statements.nonces = map_new(VERIFY_KEYS_MAX);
-    if (p.statements.nonces && ledger_hash_init(&p.hash) == ERR_OK && policy_init(&p.state) == ERR_OK && verify_fold_init(&p.fold) == ERR_OK) code = run(&p);
+    p.streams = map_new(VERIFY_KEYS_MAX);
+    if (p.statements.nonces && p.streams && ledger_hash_init(&p.hash) == ERR_OK && policy_init(&p.state) == ERR_OK && verify_fold_init(&p.fold) == ERR_OK) code = run(&p);
     for (uint64_t i = 0; i < p.leaf_count; i++) {
         buf_done(&p.leaves[i].leaf);
         buf_done(&p.leaves[i].opening);
@@ -187,6 +200,8 @@ int verify_replay(const struct verify_replay_args *a, struct verify_report *r)
     verify_export_close(&p.access);
     verify_export_close(&p.control);
     verify_fold_done(&p.fold);
+    verify_provider_done(&p.provider);
+    replay_use_done(&p);
     policy_done(&p.state);
     map_free(p.statements.nonces);
     ledger_hash_done(&p.hash);

@@ -27,6 +27,7 @@ struct tenant {
     uint64_t now, cut;
     bool lie_dec, lie_ctl, lie_opening, swap, from_files;   /* from_files: checkpoints beside the export, not mirrors */
     const char *bucket_name, *manifest;
+    const char *provider_url, *provider_vkey;         /* NULL: replay is not given the provider log */
 };
 static struct record_writer w;
 static struct buf test_leaf, test_opening;
@@ -358,7 +359,8 @@ static inline void expect(struct tenant *t, const char *name, const char *log, u
     ledger_vkey_format(&t->access.files.signer.vkey, &a), buf_put_u8(&a, 0);
     ledger_vkey_format(&t->control.files.signer.vkey, &c), buf_put_u8(&c, 0);
     const struct verify_replay_args args = {.dir = t->access.files.dir, .access_vkey = (const char *)a.p, .control_vkey = (const char *)c.p,
-                                            .access_url = t->from_files ? NULL : t->access.files.dir, .control_url = t->from_files ? NULL : t->control.files.dir, .manifest = t->manifest ? manifest : NULL};
+                                            .access_url = t->from_files ? NULL : t->access.files.dir, .control_url = t->from_files ? NULL : t->control.files.dir, .manifest = t->manifest ? manifest : NULL,
+                                            .provider_url = t->provider_url, .provider_vkey = t->provider_vkey};
     verify_report_init(&r, true);
     assert_int_equal(verify_replay(&args, &r), VERIFY_EXIT_HOLDS);
     assert_found(&r, name, log, index);

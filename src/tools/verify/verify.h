@@ -5,7 +5,8 @@
  *                           verify_slot_check the log against what the heads log said of it
  *                           verify_seen       the log against checkpoints kept from before
  *     tillit-verify heads   verify_heads_*    epochs without a gap, slot roots recomputed
- *     tillit-verify replay  verify_replay     every decision and every version again, from leaves and openings
+ *     tillit-verify replay  verify_replay     every decision, statement and version again, from leaves and openings
+ *                           verify_replay_provider  the provider log's statements
  *
  * Role: what a stranger, an auditor or an owner runs. One process, one thread.
  * Trusts: the vkeys on its command line, and files it kept itself (--seen). Distrusts: all that is served or exported.
@@ -20,7 +21,7 @@
 
 #include "base/base.h"
 #include "ledger/ledger.h"
-#include "policy/policy.h"
+#include "policy/policy_access.h"
 #include "record/record.h"
 
 enum { VERIFY_EXIT_HOLDS = 0, VERIFY_EXIT_DIFFERS = 1, VERIFY_EXIT_USAGE = 2, VERIFY_EXIT_REACH = 3, VERIFY_EXIT_INTERNAL = 4 };
@@ -148,6 +149,7 @@ struct verify_write {
     struct verify_upload *begins, *ends, *of;         /* and of which upload it is one: of: part's */
     enum verify_effect effect;
     bool null;                                        /* PUSH, MARK: a null version, in place of the one there was */
+    bool one;                                         /* PUSH: its bytes are in one blob, as far as its act says */
     bool named;                                       /* order is known: PUSH with its `new` */
     uint64_t order;                                   /* the random half of the version id */
     bool void_;
@@ -257,24 +259,75 @@ MUST_USE enum err verify_export_next(struct verify_export *x, struct ledger_hash
 void verify_export_tree(struct verify_export *x, const char *log, struct verify_log *served, const struct ledger_vkey *vkey, const char *checkpoint_path,
                         struct ledger_hash *h, struct verify_report *r);
 
-/* statement.c: the signature under a control leaf. state: before the leaf is applied. -------------------------------------------------- */
+/* statement.c: the signature under a leaf whose statement has no terms. state: before the leaf is applied; officers: of the provider log
+ * (then state is NULL). -------------------------------------------------------------------------------------------------------------------- */
 
 struct verify_statements {
     bool has_tenant;
     uint8_t tenant[ID_BYTES];
-    struct map *nonces;
+    struct map *nonces;                               /* of taken statements */
     uint64_t checked;
 };
-void verify_statement_check(struct verify_statements *s, const struct policy_state *state, uint64_t index, const struct record_leaf *l,
-                            const struct record_opening *o, struct ledger_hash *h, struct verify_report *r);
+void verify_statement_check(struct verify_statements *s, const struct policy_state *state, const struct policy_people *officers, uint64_t index,
+                            const struct record_leaf *l, const struct record_opening *o, struct ledger_hash *h, struct verify_report *r);
+/* Whether the statement was said as far as the gate takes it from the leaf's time. */
+bool verify_statement_near(const struct record_leaf *l, const struct record_statement *s);
+bool verify_lists_equal(struct slice a, struct slice b);
+
+/* signature.c -------------------------------------------------------------------------------------------------------------------------------- */
+
+struct verify_signed {
+    struct record_stmt_value value;
+    struct record_statement statement;
+    uint8_t digest[HASH_BYTES];                       /* of its text */
+    struct policy_signer signer;                      /* loan of the opening */
+};
+/* NULL: the statement under `stmt` is signed by whom `who` and `auth` say; else what is wrong. state: for origins and counters of passkeys; NULL: there are none. */
+const char *verify_signature(struct ledger_hash *h, const struct record_leaf *l, const struct record_opening *o, const struct policy_state *state,
+                             struct verify_signed *out);
+
+/* said.c: what must stand in `dec` and `why` of a `stmt` leaf. --------------------------------------------------------------------------------- */
+
+/* What comes of it by clock and nonces; DONE: neither hinders, and policy is to be asked. */
+enum policy_say verify_said_before(const struct verify_statements *s, const struct record_leaf *l, const struct record_statement *said);
+/* Compares the leaf with what it must say, and remembers a taken statement's nonce. */
+void verify_said(struct verify_statements *s, const char *log, uint64_t index, const struct record_leaf *l, const struct record_statement *said, enum policy_say is,
+                 struct verify_report *r);
+
+/* provider.c: the provider log's leaves, without openings: what a mirror can be held against. ------------------------------------------------ */
+
+struct verify_provider_leaf {
+    enum record_kind kind;
+    bool allow, known;                                /* a statement that was taken; of a kind known here, */
+    enum record_statement_kind act;                   /* this one */
+};
+struct verify_provider {
+    struct verify_log log;
+    struct verify_provider_leaf *leaves;
+    uint64_t count, cap;
+    struct buf officers;                              /* list of its genesis leaf, */
+    uint64_t genesis;                                 /* which stands here */
+    bool loaded;
+};
+/* Fetches and recomputes it; findings and what cannot be reached go to the report. Pair: verify_provider_done, which accepts a zeroed struct. */
+void verify_provider_load(struct verify_provider *p, struct ledger_hash *h, const char *place, const char *vkey, const char *ca, struct verify_report *r);
+void verify_provider_done(struct verify_provider *p);
+/* NULL: the statement stands at ref; else what stands there. */
+const char *verify_provider_has(const struct verify_provider *p, uint64_t ref, const struct record_statement *s);
 
 /* replay.c ------------------------------------------------------------------------------------------------------------------------------ */
 
 struct verify_replay_args {
     const char *dir, *access_vkey, *control_vkey, *access_url, *control_url, *manifest, *ca;
+    const char *provider_vkey, *provider_url;         /* replay of a tenant: NULL when mirrors are not held against it */
 };
 /* Gives an exit code only for usage errors and internal ones; otherwise the report says. */
 int verify_replay(const struct verify_replay_args *a, struct verify_report *r);
+/* provider_replay.c: the provider log from its own export; only dir and provider_* are looked at. */
+int verify_replay_provider(const struct verify_replay_args *a, struct verify_report *r);
+/* An export's tree against the log at url, or (NULL) against DIR/<name>.checkpoint. */
+int verify_replay_tree(const struct verify_replay_args *a, struct verify_export *x, const char *name, const char *vkey_text, const char *url, struct ledger_hash *h,
+                       struct verify_report *r);
 
 /* manifest.c. What the store shows against the fold. */
 void verify_manifest(const char *path, struct verify_fold *f, const struct policy_state *s, struct verify_report *r);
