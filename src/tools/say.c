@@ -32,7 +32,10 @@ static int take_value(struct say *s, enum record_term t, struct slice typed)
     AUTO(buf) struct buf value = BUF_INIT(65536);
     if (say_term_type(t) == SAY_KEY && !slice_starts(typed, SLICE_LIT("SHA256:")) && !slice_starts(typed, SLICE_LIT("passkey:"))) {
         char path[TOOLS_PATH_MAX];
-        snprintf(path, sizeof path, "%.*s", (int)MIN(typed.n, sizeof path - 1), typed.n > 0 ? (const char *)typed.p : "");
+        /* Not every shell opens the ~ of key=~/.ssh/id_ed25519.pub. */
+        const char *home = slice_starts(typed, SLICE_LIT("~/")) ? getenv("HOME") : NULL;
+        size_t skip = home ? 1 : 0;
+        snprintf(path, sizeof path, "%s%.*s", home ? home : "", (int)MIN(typed.n - skip, sizeof path - 1), typed.n > 0 ? (const char *)typed.p + skip : "");
         int code = say_key_fingerprint(s->command, path, &value);
         return code != EXIT_DONE ? code : say_term_add(s, t, buf_slice(&value));
     }

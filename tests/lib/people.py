@@ -171,8 +171,8 @@ class People:
 
     # -- saying ----------------------------------------------------------------------------------------------------------
 
-    def say(self, key, kind, subject=None, tenant="", why=None, any=False, t=None, **terms):
-        """tenant: "" this one, None none. Signed by key (a Key or Person)."""
+    def say(self, key, kind, /, subject=None, tenant="", why=None, any=False, t=None, **terms):
+        """tenant: "" this one, None none. Signed by key (a Key or Person); terms may have a `key`, too."""
         if isinstance(key, Person):
             key = key.key
         s = text(kind, subject, self.tenant if tenant == "" else tenant, terms, t=t)
