@@ -32,9 +32,11 @@ static struct buf leaf_bytes, opening_bytes;
 static struct record_leaf leaf;
 static struct record_opening opening;
 static uint64_t now_ms;
+static struct buf kept_leaves;                     /* lp32 leaf, lp32 opening of what was folded, for tests that fold it again */
 
 UNUSED static int set_up(void **state) {
     (void)state;
+    kept_leaves = BUF_INIT(1 << 26);
     leaf_bytes = BUF_INIT(LEAF_BYTES_MAX);
     opening_bytes = BUF_INIT(OPENING_BYTES_MAX);
     return ledger_hash_init(&hash) != ERR_OK;
@@ -43,6 +45,7 @@ UNUSED static int set_up(void **state) {
 UNUSED static int tear_down(void **state) {
     (void)state;
     ledger_hash_done(&hash);
+    buf_done(&kept_leaves);
     buf_done(&leaf_bytes);
     buf_done(&opening_bytes);
     return 0;
@@ -143,7 +146,23 @@ static enum err apply_built(struct policy_state *s, uint64_t index) {
     assert_int_equal(map_count(s->key_by_text), keys);
     enum err did = policy_apply(s, index, &leaf, &opening);
     assert_int_equal(can, did);
+    if (did != ERR_OK) return did;
+    buf_put_lp32(&kept_leaves, buf_slice(&leaf_bytes));
+    buf_put_lp32(&kept_leaves, buf_slice(&opening_bytes));
     return did;
+}
+
+/* The same log again, into a fresh state: a restart. */
+UNUSED static enum err fold_again(struct policy_state *s) {
+    struct reader r = reader_of(buf_slice(&kept_leaves));
+    for (uint64_t index = 0; reader_left(&r) > 0; index++) {
+        struct slice one = reader_lp32(&r, LEAF_BYTES_MAX), opens = reader_lp32(&r, OPENING_BYTES_MAX);
+        enum err e = record_leaf_parse(one, RECORD_LOG_CONTROL, &leaf);
+        if (e == ERR_OK && opens.n > 0) e = record_opening_parse(opens, &opening);
+        if (e == ERR_OK) e = policy_apply(s, index, &leaf, opens.n > 0 ? &opening : NULL);
+        if (e != ERR_OK) return e;
+    }
+    return reader_end(&r);
 }
 
 UNUSED static enum err apply(struct policy_state *s, struct says what) {
