@@ -273,7 +273,7 @@ UNUSED static enum policy_say rig_say(struct policy_state *s, struct rig_says w)
 struct rig_use {
     const char *account, *act, *bucket, *key, *dec, *why, *prefix, *listed;   /* of a listing: as asked, as `qry` says; NULL: none */
     uint8_t grant[ID_BYTES];
-    uint64_t bytes, ref, eng;                      /* eng 0: this one */
+    uint64_t bytes, ref, eng, w;                   /* eng 0: this one */
     const char *person, *employer, *purpose, *categories, *country;
 };
 UNUSED static void rig_use_leaf(const struct policy_state *s, const struct rig_use *u) {
@@ -314,6 +314,7 @@ UNUSED static void rig_use_leaf(const struct policy_state *s, const struct rig_u
     }
     if (u->ref != UINT64_MAX) record_put_int(&out, RECORD_F_REF, u->ref);
     record_put_int(&out, RECORD_F_T, now_ms);
+    if (u->w != 0) record_put_int(&out, RECORD_F_W, u->w);
     buf_put_str(&who, u->account);
     buf_put_u8(&who, ':');
     buf_put_base32(&who, slice_of(u->grant, ID_BYTES));

@@ -171,6 +171,33 @@ static void every_move_is_taken_and_no_other(void **unused) {
     assert_int_equal(taken + refused, POLICY_GRANT__COUNT * (POLICY_EVENT__COUNT - 1));
 }
 
+static bool is_state(struct slice word) {
+#define GRANT_STATE(NAME, text, kind) if (slice_is(word, #NAME)) return true;
+#include "policy/grant_state.def"
+    return false;
+}
+
+/* The picture of docs/spec/access.md: the states it names are the table's, all of them. */
+static void the_picture_has_the_states_of_the_table(void **unused) {
+    (void)unused;
+    static char page[100000];
+    FILE *f = fopen(TILLIT_ACCESS_MD, "r");
+    assert_non_null(f);
+    size_t n = fread(page, 1, sizeof page - 1, f);
+    fclose(f);
+    assert_true(n > 0 && n < sizeof page - 1);
+    char *from = strstr(page, "    DRAFT --"), *to = from == NULL ? NULL : strstr(from, "\n\n");
+    assert_non_null(to);
+    *to = 0;
+    for (char *p = from, *end; *p != 0; p = end) {
+        for (end = p; (*end >= 'A' && *end <= 'Z') || *end == '_'; end++) {}
+        if (end - p > 1 && !is_state(slice_of(p, (size_t)(end - p)))) fail_msg("%.*s is no state", (int)(end - p), p);
+        if (end == p) end++;
+    }
+#define GRANT_STATE(NAME, text, kind) if (strstr(from, #NAME) == NULL) fail_msg("%s is not in the picture", #NAME);
+#include "policy/grant_state.def"
+}
+
 static void states_have_texts_of_their_own(void **unused) {
     (void)unused;
     for (int i = 0; i < POLICY_GRANT__COUNT; i++) {
@@ -521,6 +548,7 @@ static void as_many_as_may_be_open_and_one_more(void **unused) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         T(every_move_is_taken_and_no_other),
+        cmocka_unit_test(the_picture_has_the_states_of_the_table),
         T(states_have_texts_of_their_own),
         T(a_request_is_refused_by_what_is_wrong_with_it),
         T(a_rule_refuses_country_and_employer_and_tightens_the_wait),

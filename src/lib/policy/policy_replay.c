@@ -97,6 +97,7 @@ static bool listed_is(const struct record_leaf *leaf, const struct record_openin
 static enum err says_who(const struct policy_state *s, const struct record_leaf *leaf, const struct record_opening *opening, const struct policy_request *r,
                          const struct policy_decision *d) {
     struct policy_use use;
+    if (record_int(leaf, RECORD_F_W, 0) != 0) return ERR_VERIFY; /* a grant is for reading */
     if (!policy_use_of(s, r, &use)) return d->allow ? ERR_VERIFY : ERR_OK;
     bool ok = opened_is(leaf, opening, RECORD_F_PERSON, use.person->person, d->allow) &&
               opened_is(leaf, opening, RECORD_F_ENT, use.person->employer, d->allow) &&

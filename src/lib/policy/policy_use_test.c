@@ -349,6 +349,7 @@ static void a_leaf_that_says_something_else_is_found(void **unused) {
         {"another account", WITH(good, account, "eve"), ERR_VERIFY},
         {"outside", WITH(good, key, "b/1"), ERR_VERIFY},
         {"another bucket", WITH(good, bucket, "two"), ERR_VERIFY},
+        {"an effect", WITH(good, w, 1), ERR_VERIFY},
         {"a write", WITH(good, act, "PutObject"), ERR_VERIFY},
         {"denied and said allowed", lied, ERR_VERIFY},
         {"allowed and said denied", hidden, ERR_VERIFY},
