@@ -85,19 +85,21 @@ enum err prepare_format(struct serve *s)
 struct place {
     const char *rel;
     mode_t mode;
-    char owner;                        /* g gate, k keeper, f front, s serve, t serve with the front's group */
+    char owner;                        /* g gate, k keeper, f front, w steward, s serve, t serve with the front's group */
 };
 static const struct place tree[] = {
     {"gate", 0711, 'g'}, {"gate/wal", 0700, 'g'}, {"gate/logs", 0711, 'g'}, {"gate/openings", 0700, 'g'}, {"gate/state", 0700, 'g'},
     {"gate/keys", 0700, 'g'}, {"keeper", 0711, 'k'}, {"keeper/index", 0700, 'k'}, {"keeper/blobs", 0711, 'k'},
     {"keeper/stage", 0700, 'k'}, {"front", 0711, 's'}, {"front/tmp", 0700, 'f'}, {"front/tls", 0750, 't'},
     {"run", 0711, 's'}, {"run/gate", 0711, 'g'}, {"run/keeper", 0711, 'k'},
+    {"steward", 0700, 'w'},
 };
 
 /* Through a descriptor that follows no link: some of these lie where a process that was taken over may have put one. */
 static enum err own_path(const struct serve *s, const char *path, int flags, const struct place *p)
 {
-    uid_t uid = p->owner == 'g' ? (uid_t)s->conf.gate_uid : p->owner == 'k' ? (uid_t)s->conf.keeper_uid : p->owner == 'f' ? (uid_t)s->conf.front_uid : 0;
+    uid_t uid = p->owner == 'g' ? (uid_t)s->conf.gate_uid : p->owner == 'k' ? (uid_t)s->conf.keeper_uid : p->owner == 'f' ? (uid_t)s->conf.front_uid
+                : p->owner == 'w' ? (uid_t)s->conf.steward_uid : 0;
     gid_t gid = p->owner == 't' ? (gid_t)s->conf.front_uid : (gid_t)uid;
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | flags);
     if (fd < 0) return errno == ENOENT ? ERR_MISSING : ERR_IO;
@@ -144,7 +146,7 @@ enum err prepare_tree(struct serve *s)
 {
     char path[SERVE_PATH_MAX];
     static const struct { const char *rel; size_t uid_off; } roles[] = {
-        {"gate", offsetof(struct conf, gate_uid)}, {"keeper", offsetof(struct conf, keeper_uid)}};
+        {"gate", offsetof(struct conf, gate_uid)}, {"keeper", offsetof(struct conf, keeper_uid)}, {"steward", offsetof(struct conf, steward_uid)}};
     struct stat top;
     /* Every role passes through DIR by name; a strict umask at `init` would have closed it. Nobody may list it for that. */
     if (s->root && (stat(s->dir, &top) != 0 || chmod(s->dir, (top.st_mode & 07777) | 0111) != 0)) {

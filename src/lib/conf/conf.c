@@ -14,7 +14,7 @@
 #define CONF_LINE_BYTES_MAX 1024
 #define CONF_NUMBER_MAX ((uint64_t)1 << 53)
 
-enum conf_type { CONF_T_PORT, CONF_T_TEXT, CONF_T_MS, CONF_T_COUNT, CONF_T_BOOL, CONF_T_OWNERSHIP };
+enum conf_type { CONF_T_PORT, CONF_T_TEXT, CONF_T_MS, CONF_T_COUNT, CONF_T_BOOL, CONF_T_OWNERSHIP, CONF_T_SMTP, CONF_T_MAIL };
 struct conf_row {
     const char *section, *key, *dflt;
     enum conf_type type;
@@ -31,6 +31,57 @@ static bool ownership_ok(struct slice value)
     return slice_is(value, "BucketOwnerEnforced") || slice_is(value, "BucketOwnerPreferred") || slice_is(value, "ObjectWriter");
 }
 
+bool conf_mail_ok(struct slice a)
+{
+    struct slice local, domain = slice_cut(a, '@', &local);
+    if (local.n == 0 || local.n > 64 || domain.n == 0 || domain.n > 190 || local.p[0] == '.' || local.p[local.n - 1] == '.') return false;
+    for (size_t i = 0; i < a.n; i++) {
+        uint8_t c = a.p[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+        bool atext = i < local.n && memchr("!#$%&'*+/=?^_`{|}~", c, 18) != NULL;
+        if (c == '.' && i > 0 && a.p[i - 1] == '.') return false;
+        if (!plain && !atext && c != '.' && i != local.n) return false;
+    }
+    return domain.p[0] != '.' && domain.p[0] != '-' && domain.p[domain.n - 1] != '.' && domain.p[domain.n - 1] != '-';
+}
+
+/* A host's name or address and perhaps a port; no user, no path: those would go into what is said to the server. */
+static bool smtp_ok(struct slice v)
+{
+    struct slice host, rest;
+    uint64_t port = 1;
+    if (slice_starts(v, SLICE_LIT("smtp://"))) rest = slice_of(v.p + 7, v.n - 7);
+    else if (slice_starts(v, SLICE_LIT("smtps://"))) rest = slice_of(v.p + 8, v.n - 8);
+    else return false;
+    bool six = rest.n > 0 && rest.p[0] == '[';
+    if (six) {
+        struct slice inside;
+        rest = slice_cut(slice_of(rest.p + 1, rest.n - 1), ']', &inside);
+        if (!rest.p || inside.n == 0 || (rest.n > 0 && rest.p[0] != ':')) return false;
+        host = inside;
+        if (rest.n > 0) rest = slice_of(rest.p + 1, rest.n - 1);
+        else rest = (struct slice){0};
+    } else rest = slice_cut(rest, ':', &host);
+    if (rest.p && (slice_u64(rest, 65535, &port) != ERR_OK || port == 0)) return false;
+    for (size_t i = 0; i < host.n; i++) {
+        uint8_t c = host.p[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+        if (!plain && !(six && c == ':')) return false;
+    }
+    return host.n > 0;
+}
+
+/* Texts of one of the forms; "" is the default of those that may be left out. */
+static bool text_ok(enum conf_type type, struct slice value, const char **want)
+{
+    switch (type) {
+    case CONF_T_OWNERSHIP: *want = "BucketOwnerEnforced, BucketOwnerPreferred or ObjectWriter"; return ownership_ok(value);
+    case CONF_T_SMTP: *want = "smtp://host:port or smtps://host:port"; return value.n == 0 || smtp_ok(value);
+    case CONF_T_MAIL: *want = "a mail address such as tillit@example.org"; return value.n == 0 || conf_mail_ok(value);
+    default: *want = "a text of at most 255 bytes without control characters"; return true;
+    }
+}
+
 static enum err set(struct conf *c, const struct conf_row *r, struct slice value, const char **want)
 {
     char *at = (char *)c + r->off;
@@ -40,9 +91,8 @@ static enum err set(struct conf *c, const struct conf_row *r, struct slice value
         memcpy(at, &on, sizeof on);
         return on || slice_is(value, "no") ? ERR_OK : ERR_CONFIG;
     }
-    if (r->type == CONF_T_TEXT || r->type == CONF_T_OWNERSHIP) {
-        *want = r->type == CONF_T_TEXT ? "a text of at most 255 bytes without control characters" : "BucketOwnerEnforced, BucketOwnerPreferred or ObjectWriter";
-        if (r->type == CONF_T_OWNERSHIP && !ownership_ok(value)) return ERR_CONFIG;
+    if (r->type == CONF_T_TEXT || r->type >= CONF_T_OWNERSHIP) {
+        if (!text_ok(r->type, value, want)) return ERR_CONFIG;
         if (value.n >= CONF_TEXT_MAX) return ERR_CONFIG;
         for (size_t i = 0; i < value.n; i++)
             if (value.p[i] < 0x20 || value.p[i] == 0x7f) return ERR_CONFIG;
@@ -161,7 +211,7 @@ void conf_quota_of(const struct conf *c, struct slice tenant, struct conf_quota 
     *out = (struct conf_quota){v[0], v[1], v[2], v[3]};
 }
 
-static enum err parse_line(const char *name, size_t line_no, struct slice line, struct slice *section, bool *seen, struct conf *out, struct buf *why)
+static enum err parse_line(const char *name, size_t line_no, struct slice line, struct slice *section, size_t *seen, struct conf *out, struct buf *why)
 {
     if (line.n > CONF_LINE_BYTES_MAX) {
         buf_printf(why, "%s:%zu: line longer than %d bytes; shorten it", name, line_no, CONF_LINE_BYTES_MAX);
@@ -195,7 +245,7 @@ static enum err parse_line(const char *name, size_t line_no, struct slice line, 
             buf_printf(why, "%s:%zu: \"%s\" stands twice in [%s]; keep one", name, line_no, rows[i].key, rows[i].section);
             return ERR_CONFIG;
         }
-        seen[i] = true;
+        seen[i] = line_no;
         if (set(out, &rows[i], value, &want) == ERR_OK) return ERR_OK;
         buf_printf(why, "%s:%zu: \"%s\" in [%s] must be %s", name, line_no, rows[i].key, rows[i].section, want);
         return ERR_CONFIG;
@@ -213,9 +263,30 @@ void conf_tests_off(struct conf *c)
     c->lifecycle_day_ms = CONF_DAY_MS;
 }
 
+static size_t line_of(const size_t *seen, const char *section, const char *key)
+{
+    size_t i = 0;
+    while (strcmp(rows[i].section, section) != 0 || strcmp(rows[i].key, key) != 0) i++;
+    return seen[i];
+}
+
+/* What one line cannot show: half of a mail server's settings, and a password that would travel in clear. */
+static enum err notices_check(const char *name, const size_t *seen, const struct conf *c, struct buf *why)
+{
+    size_t smtp = line_of(seen, "notices", "smtp"), login = line_of(seen, "notices", "login");
+    bool on = c->notices_smtp[0] != 0, tls = c->notices_starttls || strncmp(c->notices_smtp, "smtps:", 6) == 0;
+    if (on && !c->notices_from[0]) buf_printf(why, "%s:%zu: \"smtp\" in [notices] needs \"from\": add from = an address that this server may send for", name, smtp);
+    else if (on && c->notices_login[0] && !tls)
+        buf_printf(why, "%s:%zu: \"login\" in [notices] would send its password in clear; set starttls = yes, or smtp = smtps://...", name, login);
+    else if (on && c->notices_starttls && strncmp(c->notices_smtp, "smtps:", 6) == 0)
+        buf_printf(why, "%s:%zu: smtps:// begins with TLS; take starttls out of [notices]", name, smtp);
+    else return ERR_OK;
+    return ERR_CONFIG;
+}
+
 enum err conf_parse(const char *name, struct slice text, struct conf *out, struct buf *why)
 {
-    bool seen[ARRAY_LEN(rows)] = {false};
+    size_t seen[ARRAY_LEN(rows)] = {0};                /* the line; 0: not there */
     memset(out, 0, sizeof *out);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         const char *want;
@@ -229,6 +300,7 @@ enum err conf_parse(const char *name, struct slice text, struct conf *out, struc
         if (line.n > 0 && line.p[line.n - 1] == '\r') line.n--;
         TRY(parse_line(name, line_no, line, &section, seen, out, why));
     }
+    TRY(notices_check(name, seen, out, why));
     if (!out->s3_tests) conf_tests_off(out);
     if (out->lifecycle_day_ms == 0) {
         buf_printf(why, "%s: lifecycle_day_ms in [s3-tests] must be at least 1", name);

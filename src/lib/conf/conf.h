@@ -15,7 +15,8 @@
 #include "base/limits.h"
 
 /* Every setting, once: CONF(field, section, key, type, default) with types PORT (0..65535), TEXT (<= 255), MS, COUNT (1..64),
- * BOOL (yes or no), OWNERSHIP (BucketOwnerEnforced, BucketOwnerPreferred or ObjectWriter). In a key '-' and '_' are the same.
+ * BOOL (yes or no), OWNERSHIP (BucketOwnerEnforced, BucketOwnerPreferred or ObjectWriter), SMTP (smtp://host[:port] or smtps://host[:port]),
+ * MAIL (an address that needs no quotes). In a key '-' and '_' are the same.
  *
  * [s3-tests] makes the store answer as the conformance suite expects AWS of 2019 to 2022 to have answered. Without `on = yes` nothing of that
  * section has an effect: conf_parse() then gives the settings of production (conf_tests_off), whatever stands there.
@@ -48,6 +49,11 @@
     CONF(quota_bytes, "quota", "bytes", MS, "0")                                                                      \
     CONF(quota_requests_per_second, "quota", "requests_per_second", MS, "0")                                          \
     CONF(quota_records_per_day, "quota", "records_per_day", MS, "0")                                                  \
+    CONF(notices_smtp, "notices", "smtp", SMTP, "")                                                                   \
+    CONF(notices_from, "notices", "from", MAIL, "")                                                                   \
+    CONF(notices_login, "notices", "login", TEXT, "")                                                                 \
+    CONF(notices_starttls, "notices", "starttls", BOOL, "no")                                                         \
+    CONF(notices_allow_private, "notices", "allow_private", BOOL, "no")                                               \
     CONF(gate_uid, "process", "gate_uid", MS, "64101")                                                                \
     CONF(keeper_uid, "process", "keeper_uid", MS, "64102")                                                            \
     CONF(front_uid, "process", "front_uid", MS, "64103")                                                              \
@@ -72,6 +78,8 @@ struct conf {
 #define CONF_FIELD_COUNT(f) uint64_t f;
 #define CONF_FIELD_BOOL(f) bool f;
 #define CONF_FIELD_OWNERSHIP(f) char f[CONF_TEXT_MAX];
+#define CONF_FIELD_SMTP(f) char f[CONF_TEXT_MAX];
+#define CONF_FIELD_MAIL(f) char f[CONF_TEXT_MAX];
 #define CONF(field, section, key, type, dflt) CONF_FIELD_##type(field)
     CONF_TABLE(CONF)
 #undef CONF
@@ -84,6 +92,8 @@ struct conf {
 void conf_tests_off(struct conf *c);
 /* A tenant's: [quota NAME] where it says something, else [quota]. */
 void conf_quota_of(const struct conf *c, struct slice tenant, struct conf_quota *out);
+/* local@domain of letters, digits and what needs no quotes: it can stand in a mail's header and in RCPT TO as it is. */
+bool conf_mail_ok(struct slice address);
 /* All defaults, then the file. A missing file is an error that names `tillit init`. `why` gets the text of the first error. */
 MUST_USE enum err conf_read(const char *path, struct conf *out, struct buf *why);
 /* The same over bytes; `name` is what errors call the file. */

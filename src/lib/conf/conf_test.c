@@ -99,6 +99,57 @@ static void bad_number_twice_set_and_no_equals_are_refused(void **state)
     assert_int_equal(parse("[s3]\nport\n"), ERR_CONFIG);
     assert_int_equal(parse("[s3\n"), ERR_CONFIG);
 }
+static void notices_are_off_until_a_mail_server_is_named(void **state)
+{
+    (void)state;
+    assert_int_equal(parse(""), ERR_OK);
+    assert_true(c.notices_smtp[0] == 0 && c.notices_from[0] == 0 && !c.notices_allow_private && !c.notices_starttls);
+    assert_int_equal(parse("[notices]\nsmtp = smtp://127.0.0.1:2525\nfrom = tillit@example.org\nallow-private = yes\n"), ERR_OK);
+    assert_string_equal(c.notices_smtp, "smtp://127.0.0.1:2525");
+    assert_true(c.notices_allow_private);
+    static const char *const good[] = {"smtps://mail.example.org", "smtp://[::1]:25", "smtp://[fe80::1]", "smtp://h:65535"};
+    static const char *const bad[] = {"mail.example.org", "http://h", "smtp://", "smtp://u@h", "smtp://h:0", "smtp://h:65536", "smtp://h/x", "smtp://[::1", "smtp://[]", "smtp://[::1]2",
+                                      "smtp://h:", "smtp://h:25:25", "smtp://h h"};
+    char line[200];
+    for (size_t i = 0; i < ARRAY_LEN(good) + ARRAY_LEN(bad); i++) {
+        bool ok = i < ARRAY_LEN(good);
+        snprintf(line, sizeof line, "[notices]\nfrom = a@b\nsmtp = %s\n", ok ? good[i] : bad[i - ARRAY_LEN(good)]);
+        if ((parse(line) == ERR_OK) != ok) fail_msg("%s: %s", line, text);
+        if (!ok) assert_string_equal(text, "tillit.conf:3: \"smtp\" in [notices] must be smtp://host:port or smtps://host:port");
+    }
+}
+static void a_sender_is_a_plain_mail_address(void **state)
+{
+    static const char *const good[] = {"a@b", "tillit+x@mail-1.example.org", "o'neill_%@x.se"};
+    static const char *const bad[] = {"", "@b", "a@", "ab", "a@b@c", "a b@c", "<a@b>", "a@b,c@d", "a@b\r", "a..b@c", ".a@c", "a.@c", "a@.c", "a@c.", "a@b_c", "a@-c", "\xc3\xa5@b", "a\"@b", "a:b@c"};
+    char longest[300];
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(good); i++)
+        if (!conf_mail_ok(slice_str(good[i]))) fail_msg("refused: %s", good[i]);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        if (conf_mail_ok(slice_str(bad[i]))) fail_msg("taken: %s", bad[i]);
+    assert_false(conf_mail_ok(slice_of("a@b\0", 4)));
+    memset(longest, 'a', sizeof longest);
+    longest[64] = '@';
+    assert_true(conf_mail_ok(slice_of(longest, 65 + 190)));
+    assert_false(conf_mail_ok(slice_of(longest, 65 + 191)));
+    longest[64] = 'a', longest[65] = '@';
+    assert_false(conf_mail_ok(slice_of(longest, 80)));
+    assert_int_equal(parse("[notices]\nfrom = me\n"), ERR_CONFIG);
+    assert_string_equal(text, "tillit.conf:2: \"from\" in [notices] must be a mail address such as tillit@example.org");
+}
+static void half_a_mail_server_and_a_password_in_clear_are_refused_with_line_and_remedy(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("[notices]\n\nsmtp = smtp://h\n"), ERR_CONFIG);
+    assert_string_equal(text, "tillit.conf:3: \"smtp\" in [notices] needs \"from\": add from = an address that this server may send for");
+    assert_int_equal(parse("[notices]\nsmtp = smtp://h\nfrom = a@b\nlogin = steward/login\n"), ERR_CONFIG);
+    assert_string_equal(text, "tillit.conf:4: \"login\" in [notices] would send its password in clear; set starttls = yes, or smtp = smtps://...");
+    assert_int_equal(parse("[notices]\nsmtp = smtp://h\nfrom = a@b\nlogin = steward/login\nstarttls = yes\n"), ERR_OK);
+    assert_int_equal(parse("[notices]\nsmtp = smtps://h\nfrom = a@b\nlogin = steward/login\n"), ERR_OK);
+    assert_int_equal(parse("[notices]\nsmtp = smtps://h\nfrom = a@b\nstarttls = yes\n"), ERR_CONFIG);
+    assert_non_null(strstr(text, "tillit.conf:2: "));
+}
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -108,6 +159,8 @@ int main(void)
         cmocka_unit_test(the_test_profile_is_on_with_single_switches), cmocka_unit_test(quotas_are_everybodys_and_a_tenants_own_go_before),
         cmocka_unit_test(as_many_tenants_have_quotas_of_their_own_as_there_may_and_no_more), cmocka_unit_test(misspelt_key_names_line_and_remedy),
         cmocka_unit_test(bad_number_twice_set_and_no_equals_are_refused),
+        cmocka_unit_test(notices_are_off_until_a_mail_server_is_named), cmocka_unit_test(a_sender_is_a_plain_mail_address),
+        cmocka_unit_test(half_a_mail_server_and_a_password_in_clear_are_refused_with_line_and_remedy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
