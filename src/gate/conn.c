@@ -66,7 +66,15 @@ void conn_put_listing(struct gate_conn *c, uint64_t wire_id, const struct wire_l
 void conn_put_release(struct gate_conn *c, uint64_t wire_id, const struct wire_release *m, const struct recorded *rec)
 {
     ASSERT(recorded_durable(rec) || BREAK("release-before-durable"));   /* LAW-1: no key leaves before its record is durable */
+    ASSERT(c->role != WIRE_ROLE_ACCESS || m->metered || !m->rows.n);    /* LAW-1: and under a grant a segment at a time; pair: release_metered_put() */
     conn_done(c, wire_put_release(wire_conn_out(c->wire), wire_id, m));
+}
+
+void conn_put_kill(struct gate_conn *c, uint64_t wire_id)
+{
+    const struct wire_kill m = {0};
+    conn_done(c, wire_put_kill(wire_conn_out(c->wire), wire_id, &m));
+    wire_conn_flush(c->wire);                      /* now: every millisecond counts */
 }
 
 static void tickets_leave(struct loop_after *a)
@@ -172,8 +180,22 @@ static enum err on_next(struct gate_conn *c, uint64_t id, struct slice payload)
         answer_plain(c, id, S3E_ServiceUnavailable);         /* the gate restarted, or gave it up */
         return ERR_OK;
     }
+    if (r->stream.meter) return use_next(r, m.sent);
     if (!r->next || !r->next->awaits_next) return ERR_INPUT;
     op_get_next(r);
+    return ERR_OK;
+}
+
+/* The stream is over, whatever is still under way for it here. */
+static enum err on_killed(struct gate_conn *c, uint64_t id, struct slice payload)
+{
+    struct wire_killed m;
+    TRY(wire_get_killed(payload, &m));
+    struct gate_request *r = request_find(c->gate, c, id);
+    if (!r) return ERR_OK;                         /* it was over when KILL came */
+    if (!r->stream.killed) return ERR_INPUT;
+    meter_leave(r);
+    request_orphan(r);
     return ERR_OK;
 }
 
@@ -247,6 +269,7 @@ static enum err conn_frame(struct wire_conn *w, uint8_t type, uint64_t id, struc
     case WIRE_COMMIT: return on_commit(c, id, payload);
     case WIRE_ABORT: return on_abort(c, id, payload);
     case WIRE_NEXT: return on_next(c, id, payload);
+    case WIRE_KILLED: return on_killed(c, id, payload);
     case WIRE_LOGREAD: return on_logread(c, id, payload);
     case WIRE_TEND: return on_tend(c, id, payload);
     default: return ERR_INPUT;

@@ -28,6 +28,7 @@ void conn_put_wantbody(struct gate_conn *c, uint64_t wire_id, const uint8_t requ
 void conn_put_listing(struct gate_conn *c, uint64_t wire_id, const struct wire_listing *m);
 /* LAW-1: rec is asserted to be durable, the pair of step_release(). */
 void conn_put_release(struct gate_conn *c, uint64_t wire_id, const struct wire_release *m, const struct recorded *rec);
+void conn_put_kill(struct gate_conn *c, uint64_t wire_id);
 /* Leaves at the end of the turn, after the keeper's GRANT was flushed. */
 void conn_put_ticket(struct gate_conn *c, uint64_t wire_id, const struct wire_ticket *m);
 /* Now, for what must go out behind a ticket. */

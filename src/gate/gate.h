@@ -76,6 +76,7 @@ struct gate_tenant {
     bool served;                                   /* false: keeper and log disagree (rule 7), or recovery is not over */
     char unserved_why[160];                        /* for doctor and 503 */
     uint64_t grave_ms;
+    uint32_t streams;                              /* meter.c: reads under its grants */
     bool display_name;                             /* conf.display_name: tenants_owner() gives names */
     struct gate_flow *flow;                        /* made by flow_begin() */
 };
@@ -85,6 +86,7 @@ struct gate {
     const struct rng *rng;
     const char *dir;                               /* DIR */
     uint32_t boot;
+    uint64_t started_ms;                           /* wall clock: signatures under a grant that are older may have been seen by the gate before this one */
     struct logbook *logbook;
     struct gate_log *provider, *heads;
     struct gate_signers officers;
@@ -110,6 +112,7 @@ struct gate {
     struct recent *recent;                         /* rule 8 */
     struct repeats *repeats;
     struct summaries *summaries;
+    struct meters *meters;                         /* meter.c; NULL until somebody reads under a grant */
 };
 
 /* flow.c ------------------------------------------------------------------------------------------------------------ */

@@ -90,8 +90,8 @@ enum err tenants_control_apply(struct gate *g, struct gate_tenant *t, uint64_t i
     struct record_opening o = {0};
     (void)g;
     TRY(record_leaf_parse(leaf, RECORD_LOG_CONTROL, &l));
-    TRY(record_opening_parse(opening, &o));
-    TRY(policy_apply(t->state, index, &l, &o));
+    if (opening.n) TRY(record_opening_parse(opening, &o));
+    TRY(policy_apply(t->state, index, &l, opening.n ? &o : NULL));
     if (l.kind == RECORD_K_IAM) made_key_fold(&l, &o);
     if (l.kind != RECORD_K_BKT) return ERR_OK;
     struct slice name = record_opened_field(&o, RECORD_F_NAME)->value;
@@ -200,6 +200,9 @@ static void rig_tenant(struct rig *r)
     t->state = calloc(1, sizeof *t->state);
     assert_int_equal(policy_init(t->state), ERR_OK);
     assert_int_equal(keys_new(g->rng, &t->key), ERR_OK);
+    assert_int_equal(keys_new(g->rng, &t->state_key), ERR_OK);
+    g->tenants = map_new(4);
+    assert_int_equal(map_put(g->tenants, slice_of(t->id, ID_BYTES), t), ERR_OK);
     assert_int_equal(keys_new(g->rng, &bucket.key), ERR_OK);
     t->control = rig_log(g, 1, LOG_KIND_CONTROL);
     t->access = rig_log(g, 2, LOG_KIND_ACCESS);

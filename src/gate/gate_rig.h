@@ -93,8 +93,8 @@ struct rig {
     /* What a test's own keeper knows beyond PUT and DELETE of current versions: asked first, true: it has answered. */
     bool (*keeper_also)(struct rig *r, uint8_t type, uint64_t id, struct slice payload);
     struct wire_listener *listener;
-    struct wire_conn *keeper, *front;
-    bool front_gone;
+    struct wire_conn *keeper, *front, *access;     /* access: use_rig.c's */
+    bool front_gone, access_gone;
     struct gate_key key, other_key;
     bool anonymous;                                /* the listener's tenant is this one: callers without a credential reach policy */
 };
@@ -119,7 +119,8 @@ struct rig_ask {
     const char *method, *path, *query;
     const char *header, *value;                    /* one more signed header */
     struct s3_header headers[RIG_HEADERS_MAX];     /* and more; the first without a name ends them */
-    const char *key;                               /* access key; NULL: RIG_KEY */
+    const char *key, *secret;                      /* access key; NULL: RIG_KEY, RIG_SECRET */
+    bool access;                                   /* by the access front: use_rig.h */
     const char *service;                           /* of the credential; NULL: s3 */
     const char *form;                              /* body of an IAM or STS call: its digest is signed */
     const char *unsigned_header, *unsigned_value;

@@ -45,7 +45,7 @@ void rig_ask(struct rig *r, uint64_t id, struct rig_ask a)
         buf_put_u8(&target, '?');
         buf_put_str(&target, a.query);
     }
-    struct s3_client_key key = {.access_key = slice_str(a.key ? a.key : RIG_KEY), .secret = SLICE_LIT(RIG_SECRET), .region = SLICE_LIT("eu-north-1"),
+    struct s3_client_key key = {.access_key = slice_str(a.key ? a.key : RIG_KEY), .secret = slice_str(a.secret ? a.secret : RIG_SECRET), .region = SLICE_LIT("eu-north-1"),
                                 .service = slice_str(a.service ? a.service : a.api ? "tillit" : "s3")};
     assert_int_equal(s3_client_sign(&key, slice_str(a.method), buf_slice(&target), h, n, clock_wall_ms(), slice_str(hash), &authorization), ERR_OK);
     h[n] = (struct s3_header){SLICE_LIT("authorization"), buf_slice(&authorization)};
@@ -69,8 +69,9 @@ void rig_ask(struct rig *r, uint64_t id, struct rig_ask a)
                          .peer = SLICE_LIT("192.0.2.7"), .canonical = buf_slice(&canon), .credential = a.anonymous ? none : credential,
                          .signature = a.anonymous ? none : slice_of(signature, 64), .unsigned_headers = buf_slice(&uns),
                          .form = slice_str(a.form ? a.form : "")};
-    assert_int_equal(wire_put_ask(wire_conn_out(r->front), id, &m), ERR_OK);
-    wire_conn_kick(r->front);
+    struct wire_conn *to = a.access ? r->access : r->front;
+    assert_int_equal(wire_put_ask(wire_conn_out(to), id, &m), ERR_OK);
+    wire_conn_kick(to);
 }
 
 static void commit_put(struct rig *r, uint64_t id, uint64_t size, const struct buf *sums)

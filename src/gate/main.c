@@ -274,6 +274,7 @@ int main(int argc, char **argv)
     breaks_init(path);
     /* open */
     g->dir = start.dir;
+    g->started_ms = clock_wall_ms();
     g->loop = loop_new();
     loop_signal(g->loop, SIGTERM, on_signal, g->loop);
     loop_signal(g->loop, SIGINT, on_signal, g->loop);

@@ -82,7 +82,7 @@ static void put_tag_count(struct gate_request *r)
 static enum s3_error take_overrides(struct gate_request *r, struct s3_override over[S3_OVERRIDES], size_t *n)
 {
     enum s3_error e = s3_overrides(r->s3.params, r->s3.param_count, over, n);
-    if (e == S3E_NONE && *n && !verified_key(r->verified))
+    if (e == S3E_NONE && *n && verified_auth(r->verified) == POLICY_AUTH_ANON)
         return s3_fault_set(&r->fault, S3E_InvalidRequest, "Request specific response headers cannot be used for anonymous GET requests.");
     return e;
 }
@@ -179,6 +179,10 @@ static void get_answer(struct gate_request *r, const struct entry_part *part)
     }
     wipe(r->body_bytes.p, r->body_bytes.n);
     buf_reset(&r->body_bytes);
+    if (q->metered) {
+        use_release(r);
+        return;
+    }
     uint64_t ver = q->entry.index;
     if (BREAK("stale-version")) ver = ver ? ver - 1 : UINT64_MAX;
     struct leaf_says says = {.has_ver = true, .ver = ver, .rev = ver == q->entry.index ? q->entry.revision : 0, .has_bytes = true,
@@ -211,7 +215,18 @@ static void get_part_found(struct keeper_ask *a, const struct wire_found *m)
     q->off = row.off;
     q->len = part.plain_size;
     q->part = q->len > 0;                          /* a range of nothing has no name: then the whole is answered, as for an empty object */
+    if (q->metered) use_takes(r);
     get_answer(r, &part);
+}
+
+/* Under a grant rows come before the leaf: it says what the key opens. */
+static void get_rows_found(struct keeper_ask *a, const struct wire_found *m)
+{
+    struct gate_request *r = a->ctx;
+    if (!read_goes_on(r, m)) return;
+    buf_reset(&r->u.get.parts);
+    buf_put_slice(&r->u.get.parts, m->parts);
+    get_answer(r, NULL);
 }
 
 static void get_present(struct gate_request *r)
@@ -234,7 +249,8 @@ static void get_present(struct gate_request *r)
         q->len = q->entry.facts.size;
         q->part = q->len > 0;
     }
-    get_answer(r, NULL);
+    if (q->metered) use_takes(r);
+    if (!q->metered || !use_find_rows(r, get_rows_found)) get_answer(r, NULL);
 }
 
 /* Rows of a set that a plain range needs come with the entry: one round trip. Those of a suffix are asked for when the size is known. */
@@ -264,5 +280,6 @@ void op_get_begin(struct gate_request *r)
         return;
     }
     get_hint(r);
-    op_read(r, get_present);
+    if (use_is(r)) use_begin(r, get_present);
+    else op_read(r, get_present);
 }

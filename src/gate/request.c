@@ -128,7 +128,9 @@ void request_orphan(struct gate_request *r)
     r->conn = NULL;
     list_add_tail(&r->gate->requests->orphans, &r->node);
     /* What nobody decided yet, or what only the client could carry on, ends here. */
-    if (r->state == REQUEST_BODY || r->state == REQUEST_TICKET || r->state == REQUEST_PARKED || r->state == REQUEST_NEXT) request_end(r);
+    if (r->state == REQUEST_BODY || r->state == REQUEST_TICKET || r->state == REQUEST_PARKED || r->state == REQUEST_NEXT ||
+        r->state == REQUEST_LINE)
+        request_end(r);
 }
 
 static void trim(struct buf *b)
@@ -142,6 +144,7 @@ void request_end(struct gate_request *r)
     ASSERT(r->magic == REQUEST_MAGIC && r->state != REQUEST_ANSWERED);
     struct gate_requests *p = r->gate->requests;
     if (r->cleanup) r->cleanup(r);
+    meter_leave(r);
     request_unhold(r);
     keeper_forget(r->gate, &r->find);
     r->bucket = NULL;
@@ -182,6 +185,8 @@ void request_end(struct gate_request *r)
     r->fault.message = NULL;
     r->fault.extra_count = 0;
     r->name = (struct s3_name){0};
+    r->opens = (struct request_opens){0};
+    r->stream = (struct meter_stream){0};
     memset(&r->u, 0, sizeof r->u);
     memset(&r->recorded_box, 0, sizeof r->recorded_box);
     p->count--;

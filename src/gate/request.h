@@ -16,6 +16,7 @@
 #include "gate/gate.h"
 #include "gate/hold.h"
 #include "gate/keeper_link.h"
+#include "gate/meter.h"
 #include "gate/step.h"
 #include "s3/s3_config.h"
 
@@ -28,7 +29,8 @@ enum request_state {
     REQUEST_BODY,                                  /* WANTBODY was sent */
     REQUEST_REFUSED,                               /* refused before its body ended: its record is under way, the rest is dropped */
     REQUEST_TICKET,                                /* TICKET was sent, COMMIT is awaited */
-    REQUEST_NEXT,                                  /* a RELEASE said more, NEXT is awaited */
+    REQUEST_NEXT,                                  /* a RELEASE said more, or was metered: NEXT is awaited, or KILLED */
+    REQUEST_LINE,                                  /* waits for a segment under its grant: meter.c */
     REQUEST_ANSWERED                               /* pool */
 };
 
@@ -49,10 +51,18 @@ struct request_get {
     uint32_t part_count;                           /* with it: parts of the object; 0: it did not come in parts */
     uint64_t want_off, want_len;                   /* plaintext bytes whose part rows FIND shall bring along; 0: none */
     bool spent;                                    /* the first RELEASE is out */
+    bool metered;                                  /* under a grant: op_use.c; `released` and set_begun count for blob rows too */
+    uint64_t first_leaf, read;                         /* metered: leaf of its first release; where the access log stood then */
     void (*got)(struct gate_request *r);           /* op_read() */
     void *job;                                     /* of whoever called it */
 };
 void request_get_done(struct request_get *q);
+/* Under a grant a release is one segment, and each is decided. */
+struct request_opens {
+    bool known, goes_on;                           /* goes_on: not the stream's first */
+    uint64_t bytes;                                /* what its key can open */
+    uint64_t segment, off, len;                    /* number in its blob; bytes of the object that it gives of what was asked for */
+};
 struct request_put {
     struct s3_body body;
     struct s3_chain chain;                         /* of signed chunks */
@@ -126,6 +136,8 @@ struct gate_request {
     struct buf ctx;                                /* record_ctx pairs, when policies may ask */
     bool has_ctx;                                  /* the decision was made with it: it stands in the leaf */
     bool object_known;                             /* ctx holds what the object is */
+    struct request_opens opens;                    /* under a grant: what the decision is about to release */
+    struct meter_stream stream;                    /* meter.c: its place under its grant */
     struct slice tagging;                          /* the tags of a tagging document, once it was read; p NULL before */
     struct slice sub_value;                        /* IAM: value of `sub`, in scratch memory of op_iam.c */
     struct slice doc_value;                        /* CreateBucket: value of `doc` in the bkt leaf (record.md section 2); p NULL: none */
@@ -226,6 +238,16 @@ void read_find_part(struct gate_request *r, const struct request_get *q, uint16_
  * lives on behind the last one, for its COMMIT. Headers are r->headers_out. The locations of from->entry's rows are in from->locations; part rows that FOUND
  * brought may be in from->parts, the others are asked for. from is &r->u.get; request_get_done() (op_read.c) frees what is in it. */
 void read_release(struct gate_request *r, struct request_get *from, const struct release_says *says);
+/* Under a grant (op_use.c): as op_read(), behind a place in line; got() sets off, len and part of u.get, then come use_takes() and use_release(). */
+bool use_is(const struct gate_request *r);         /* a read of data under a grant: not HEAD */
+void use_begin(struct gate_request *r, void (*got)(struct gate_request *r));
+void use_takes(struct gate_request *r);
+/* Asks for the rows of a set that come next, when they are not there. False: they are, or are not needed. */
+bool use_find_rows(struct gate_request *r, void (*found)(struct keeper_ask *a, const struct wire_found *m));
+void use_release(struct gate_request *r);          /* decides, records and releases the next segment */
+MUST_USE enum err use_next(struct gate_request *r, uint64_t sent);          /* NEXT. INPUT: none is due, or it is not so */
+void use_over(struct gate_request *r, const struct recorded *rec);           /* what was allowed is durable, and the grant ended meanwhile */
+bool use_cut(struct gate_request *r);              /* a stream of a dead grant is reset, not answered: true: done */
 void op_put_begin(struct gate_request *r);         /* PutObject */
 void op_put_sweep(struct gate *g);                 /* tickets not committed for TICKET_MS */
 MUST_USE enum err op_put_chunks(struct gate_request *r, const struct wire_chunks *m);   /* INPUT: none are due, or not so */

@@ -27,5 +27,7 @@ MUST_USE enum err session_open(struct gate *g, struct slice token, struct sessio
 /* A grant is over (revoked, completed, expired): every stream under it is told to stop. done is called once, from a later turn or at once when there is none:
  * ok false: a front did not say KILLED within METER_KILL_MS. */
 void meter_kill(struct gate *g, struct gate_tenant *t, const uint8_t grant[ID_BYTES], void (*done)(void *ctx, bool ok), void *ctx);
+/* A stream of the grant is not known to be over: asked after ok false, until it is false and `Closed` may be said. */
+bool meter_open(struct gate *g, const struct gate_tenant *t, const uint8_t grant[ID_BYTES]);
 
 #endif

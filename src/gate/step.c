@@ -80,6 +80,12 @@ void step_begin(struct gate_request *r)
 {
     bool api = r->ask.flags & WIRE_ASK_API;
     panic_context("verify", r->wire_id, 0);
+    if (api && r->conn && r->conn->role == WIRE_ROLE_ACCESS) {   /* no such port there: only a front that is not honest says so */
+        s3_fault_set(&r->fault, S3E_AccessDenied, NULL);
+        summary_count(r->gate, NULL, r->fault.code, r->id);
+        request_fail(r, NULL);
+        return;
+    }
     if (api && r->ask.auth == WIRE_AUTH_NONE) {    /* statements carry their own signature; status says nothing of data */
         api_ask(r);
         return;
@@ -123,18 +129,19 @@ static void step_go(struct gate_request *r)
     }
     r->act = r->op == S3_OP_NONE ? "Unknown" : s3_op_row(r->op)->name;
     panic_context("decide", r->wire_id, 0);
-    if (r->fault.code == S3E_NONE && r->op == S3_OP_IamOrSts) {   /* the body says which act it is: they decide */
+    bool staff = verified_session(r->verified), whole = r->fault.code == S3E_NONE;
+    if (whole && !staff && r->op == S3_OP_IamOrSts) {   /* the body says which act it is: they decide */
         op_iam_begin(r);
         return;
     }
-    if (r->fault.code == S3E_NONE && r->op == S3_OP_PostObject) {
+    if (whole && !staff && r->op == S3_OP_PostObject) {
         op_form_begin(r);
         return;
     }
     if (!step_decide_and_bind(r)) {
         if (op_bucket_again(r)) return;
         /* What is denied without the tags of a document that is still to come may be allowed with them: op_tagging.c decides again. */
-        bool early = r->op == S3_OP_PutObjectTagging && r->has_ctx && r->fault.code == S3E_AccessDenied && !decided_needs_object(r->decided);
+        bool early = whole && !staff && r->op == S3_OP_PutObjectTagging && r->has_ctx && r->fault.code == S3E_AccessDenied && !decided_needs_object(r->decided);
         if (!early) {
             step_refuse(r);
             return;
@@ -172,8 +179,8 @@ bool step_decide_and_bind(struct gate_request *r)
 bool step_still_allowed(struct gate_request *r)
 {
     ASSERT(r->fault.code == S3E_NONE);
-    /* Rule 14; and conditions may be about the time, which is the record's. */
-    if (decided_ctl(r->decided) != log_size(r->tenant->control) || r->has_ctx) {
+    /* Rule 14; and conditions may be about the time, which is the record's; a grant always is. */
+    if (decided_ctl(r->decided) != log_size(r->tenant->control) || r->has_ctx || verified_session(r->verified)) {
         r->decided = step_decide(r, r->verified);
         if (!decided_allow(r->decided) && !decided_needs_object(r->decided) && r->fault.code == S3E_NONE)
             s3_fault_set(&r->fault, decided_code(r->decided), NULL);
@@ -182,26 +189,32 @@ bool step_still_allowed(struct gate_request *r)
     return r->fault.code == S3E_NONE;
 }
 
-static void refused_durable(struct gate_request *r, const struct recorded *rec) { request_fail(r, rec); }
+static void refused_durable(struct gate_request *r, const struct recorded *rec)
+{
+    if (!use_cut(r)) request_fail(r, rec);
+}
 
 void step_refuse(struct gate_request *r)
 {
     ASSERT(r->fault.code != S3E_NONE);
     request_unhold(r);
     if (r->state == REQUEST_BODY) r->state = REQUEST_REFUSED;    /* or its next frame would refuse, and record, a second time */
-    if (!verified_key(r->verified)) {              /* anonymous: unproven, counted */
+    bool proven = verified_key(r->verified) || verified_session(r->verified);
+    if (!proven) {                                 /* anonymous: counted */
         summary_count(r->gate, r->tenant, r->fault.code, r->id);
         request_fail(r, NULL);
         return;
     }
     enum s3_error code = r->fault.code;
     if (!request_may_record(r, false)) return;
-    if (decided_ctl(r->decided) != log_size(r->tenant->control) || r->has_ctx) r->decided = step_decide(r, r->verified);
+    if (decided_ctl(r->decided) != log_size(r->tenant->control) || r->has_ctx || verified_session(r->verified)) r->decided = step_decide(r, r->verified);
     if (decided_needs_object(r->decided)) {        /* refused before anyone looked: as if nothing were there */
         r->object_known = true;
         r->decided = step_decide(r, r->verified);
     }
-    struct leaf_says says = {.why = s3_error_code(code)};
+    struct leaf_says says = {.why = verified_why(r->verified) ? verified_why(r->verified) : s3_error_code(code)};
+    if (decided_budget(r->decided)) says.has_bytes = true, says.bytes = r->opens.bytes;
+    if (r->opens.goes_on) says.ref = &r->u.get.first_leaf;   /* a stream that is refused its next segment */
     step_record_or_fail(r, &says, NULL, refused_durable);
 }
 

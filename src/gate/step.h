@@ -24,7 +24,7 @@ struct s3_copy_source;
 struct request_get;
 
 struct step_box {                                  /* room for one value; each step asserts that its own fits */
-    _Alignas(16) uint8_t bytes[96];
+    _Alignas(16) uint8_t bytes[192];
 };
 
 /* step.c: the page ---------------------------------------------------------------------------------------------------- */
@@ -55,7 +55,18 @@ const struct verified *step_verify(struct gate_request *r, struct slice service)
 const struct verified *step_verify_auto(struct gate_request *r, struct gate_tenant *t);
 bool request_is_control(const struct gate_request *r);           /* S3 Control: by path and header, op IamOrSts */
 struct gate_tenant *verified_tenant(const struct verified *v);
-const struct gate_key *verified_key(const struct verified *v);   /* NULL: anonymous */
+const struct gate_key *verified_key(const struct verified *v);   /* NULL: anonymous, or a session */
+/* Who of the provider's people asks, under which grant: auth `sts`. */
+struct verified_session {
+    uint8_t grant[ID_BYTES];
+    char grant_text[ID_TEXT_CHARS + 1];
+    char account[POLICY_WORD_CHARS_MAX + 1];
+    char country[3];
+    char access_key[ACCESS_KEY_CHARS + 1];
+};
+const struct verified_session *verified_session(const struct verified *v);   /* NULL: somebody else */
+/* Refused for how it was sent, which no decision sees: `why` of its leaf unless decide denies it too; NULL: the fault's S3 code says it. */
+const char *verified_why(const struct verified *v);
 uint32_t verified_repeats(const struct verified *v);             /* times this signature was seen, this one included */
 
 enum policy_auth verified_auth(const struct verified *v);
@@ -69,6 +80,10 @@ void step_verify_chunks(struct gate_request *r, struct s3_chain *c, struct slice
 
 /* Asks policy, with the control log as it is now. */
 const struct decided *step_decide(struct gate_request *r, const struct verified *v);
+struct policy_use;
+/* Whom a leaf under a grant names. False: there is no such grant or person. */
+bool step_use(const struct gate_request *r, struct policy_use *out);
+bool step_grant_lives(const struct gate_request *r);             /* as the log says now: what was recorded before it ended is not released behind it */
 /* For another action, key or version of the same request (items of a batch). vid p NULL: none. */
 bool step_decide_also(struct gate_request *r, const struct verified *v, enum s3_op op, struct slice key, struct slice vid);
 /* May the caller read the source of this copy? Another decision of the same request: bucket, key and version are the source's. tags and owner: of
@@ -82,6 +97,8 @@ MUST_USE bool step_object_allowed(struct gate_request *r, struct slice tags, str
 bool decided_hides(const struct decided *d);       /* what is absent is answered 403 AccessDenied: POLICY_HIDE_ABSENCE */
 bool decided_allow(const struct decided *d);
 const char *decided_why(const struct decided *d);                /* policy's reason: `why` of a denied leaf */
+bool decided_bucket(const struct decided *d);      /* it came as far as the bucket: its id stands in the leaf */
+bool decided_budget(const struct decided *d);                    /* denied because the release would open more than is left */
 enum s3_error decided_code(const struct decided *d);             /* what S3 answers then */
 const struct verified *decided_of(const struct decided *d);
 enum policy_body request_body(const struct gate_request *r);     /* how the body is bound to the signature */
@@ -95,13 +112,16 @@ struct leaf_says {
     bool write;                                    /* `w`: authorises and commits; needs a gate_write with its command */
     const char *why;                               /* S3 code when the answer is a refusal; NULL */
     bool has_bytes, has_range, has_ver, has_asof, has_batch;
+    bool has_read, has_segment;                    /* under a grant: `read` is where the access log stood when this was read (else its size now); segment */
+    uint64_t read, segment;
+    const uint64_t *ref;                           /* under a grant: `ref`, of a release that goes on; NULL: none */
     uint64_t bytes, range_first, range_last, ver, asof;
     uint64_t rev;                                  /* with has_ver: its revision; 0: none but ver */
     uint64_t n;                                    /* batch: items, and their root */
     uint8_t root[HASH_BYTES];
     struct slice fresh, qry, res, items, up, copy, sub;   /* values of the commitments new, qry, res ...; p NULL: absent */
 };                                                 /* `vid` and `ctx` come from the request */
-/* Appends the leaf to the tenant's access log. `durable` is called from the loop when it is on disk, with the receipt. With a
+/* Appends the leaf to the tenant's access log; under a grant to its control log, where it is folded at once: the budget counts it. `durable` is called from the loop when it is on disk, with the receipt. With a
  * write, its command rides in the same record; the write's own callback tells what came of it, and `durable` may be NULL
  * (a read without it is one whose durability a later record of the same log implies). A read's
  * hold is let go here, when its leaf has its place. The last thing a caller does in its turn.
@@ -135,6 +155,12 @@ struct release_says {
 void step_release_from(struct gate_request *r, struct request_get *from, struct recorded *rec, const struct release_says *says);
 void step_release_next(struct gate_request *r, struct request_get *from);
 bool step_release_rows_there(const struct request_get *from);
+/* Under a grant: what comes next of from's range, one segment of one blob. Rows of a set must be there. CORRUPT: they are not so. */
+struct request_opens;
+MUST_USE enum err step_release_segment(struct gate_request *r, struct request_get *from, struct request_opens *out);
+/* Its RELEASE, by the receipt of its own leaf; the request lives on until NEXT says that it was sent. */
+void step_release_metered(struct gate_request *r, struct request_get *from, struct recorded *rec);
+bool step_release_whole(const struct request_get *from);         /* all of the range was released */
 /* Opens a part row of q's set: what it says of itself is what its seal says. Its key stays in step_release.c's locked memory, till the next one. CORRUPT: not so. */
 struct wire_part_row;
 struct entry_part;

@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #include "gate/request.h"
+#include "policy/policy_access.h"
 #include "s3/s3_config.h"
 
 #define DECIDED_MAGIC 0x44454349u
@@ -17,7 +18,7 @@
 
 struct decided {
     uint32_t magic;
-    bool allow, needs_object, hides;
+    bool allow, needs_object, hides, bucket;
     uint32_t engine;
     uint64_t ctl;
     enum policy_reason reason;
@@ -85,6 +86,15 @@ static struct slice ctx_value(struct slice ctx, const char *name)
 
 /* the request as policy sees it ------------------------------------------------------------------------------------------------ */
 
+static void request_of_session(const struct gate_request *r, const struct verified_session *s, struct policy_request *out)
+{
+    out->who = (struct policy_who){.account = slice_str(s->account), .user = slice_str(s->grant_text), .access_key = slice_str(s->access_key)};
+    memcpy(out->grant, s->grant, ID_BYTES);
+    out->opens_known = r->opens.known && !BREAK("grant-budget-uncounted");
+    out->opens = r->opens.bytes;
+    out->goes_on = r->opens.goes_on;
+}
+
 static void request_of(const struct gate_request *r, const struct verified *v, struct policy_request *out)
 {
     const struct gate_key *k = verified_key(v);
@@ -92,8 +102,8 @@ static void request_of(const struct gate_request *r, const struct verified *v, s
                                    .tls = r->ask.flags & WIRE_ASK_TLS, .t_ms = r->now_ms, .body = request_body(r), .version_id = r->vid,
                                    .act = r->act ? policy_act_of(slice_str(r->act)) : (enum policy_act)r->op};
     if (r->sub_value.p && record_sub_get(r->sub_value, &out->sub) != ERR_OK) panic_at(__FILE__, __LINE__, __func__, "sub");   /* op_iam.c wrote it */
-    if (!k) return;
-    out->who = (struct policy_who){.account = slice_str(k->account), .user = slice_str(k->user), .access_key = slice_str(k->access_key)};
+    if (k) out->who = (struct policy_who){.account = slice_str(k->account), .user = slice_str(k->user), .access_key = slice_str(k->access_key)};
+    if (verified_session(v)) request_of_session(r, verified_session(v), out);
 }
 
 enum policy_body request_body(const struct gate_request *r)
@@ -140,13 +150,13 @@ static const struct decided *decide(struct gate_request *r, const struct verifie
     request_of(r, v, &q);
     ASSERT(t->state->size == log_size(t->control));          /* folded in the turn it is appended */
     uint64_t now;                                  /* as its leaf will say when it is appended in this turn */
-    if (log_time(t->access, loop_wall_ms(r->gate->loop), &now) == ERR_OK) q.t_ms = now;
+    if (log_time(verified_session(v) ? t->control : t->access, loop_wall_ms(r->gate->loop), &now) == ERR_OK) q.t_ms = now;
     ctx_renew(r, v, o, &q);
     struct policy_decision p = policy_decide(t->state, &q);
     struct decided *d = (struct decided *)r->decided_box.bytes;
     ASSERT(!p.needs_object || !r->object_known);
     *d = (struct decided){.magic = DECIDED_MAGIC, .allow = p.allow && !p.needs_object, .needs_object = p.needs_object,
-                          .hides = p.obligations & POLICY_HIDE_ABSENCE, .engine = p.engine, .ctl = p.ctl, .reason = p.reason, .verified = v};
+                          .hides = p.obligations & POLICY_HIDE_ABSENCE, .bucket = p.bucket, .engine = p.engine, .ctl = p.ctl, .reason = p.reason, .verified = v};
     if (p.reason == POLICY_NO_BUCKET && BREAK("foreign-bucket-told"))
         for (size_t i = 0; i < r->gate->tenant_count; i++)
             if (tenants_bucket(r->gate->tenant_list[i], q.bucket)) d->reason = POLICY_OTHER_ACCOUNT;
@@ -158,6 +168,27 @@ static const struct decided *decide(struct gate_request *r, const struct verifie
 }
 
 const struct decided *step_decide(struct gate_request *r, const struct verified *v) { return decide(r, v, NULL); }
+
+bool step_use(const struct gate_request *r, struct policy_use *out)
+{
+    struct policy_request q;
+    request_of(r, r->verified, &q);
+    return policy_use_of(verified_tenant(r->verified)->state, &q, out);
+}
+
+bool step_grant_lives(const struct gate_request *r)
+{
+    const struct verified_session *s = verified_session(r->verified);
+    const struct policy_state *state = verified_tenant(r->verified)->state;
+    const struct policy_grant *g = s ? policy_grant(state, s->grant) : NULL;
+    uint64_t now = loop_wall_ms(r->gate->loop), t;
+    if (log_time(verified_tenant(r->verified)->control, now, &t) == ERR_OK) now = t;
+    switch (g ? policy_grant_state(state, g, now) : POLICY_GRANT__COUNT) {
+    case POLICY_GRANT_ACTIVE:
+    case POLICY_GRANT_EXTENSION_PENDING: return true;
+    default: return false;
+    }
+}
 
 bool step_object_allowed(struct gate_request *r, struct slice tags, struct slice owner)
 {
@@ -249,6 +280,18 @@ const char *decided_why(const struct decided *d)
 {
     ASSERT(d && d->magic == DECIDED_MAGIC);
     return policy_reason_text(d->reason);
+}
+
+bool decided_bucket(const struct decided *d)
+{
+    ASSERT(d && d->magic == DECIDED_MAGIC);
+    return d->bucket;
+}
+
+bool decided_budget(const struct decided *d)
+{
+    ASSERT(d && d->magic == DECIDED_MAGIC);
+    return !d->allow && d->reason == POLICY_GRANT_BUDGET;
 }
 
 enum s3_error decided_code(const struct decided *d)

@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #include "gate/request.h"
+#include "policy/policy_access.h"
 #include "record/record.h"
 
 #define RECORDED_MAGIC 0x5245434fu
@@ -52,6 +53,8 @@ static void put_who(struct gate_request *r, struct record_writer *w, const struc
     const struct gate_key *k = verified_key(v);
     struct policy_who p = {0};
     if (k) p = (struct policy_who){.account = slice_str(k->account), .user = slice_str(k->user), .access_key = slice_str(k->access_key)};
+    const struct verified_session *s = verified_session(v);
+    if (s) p = (struct policy_who){.account = slice_str(s->account), .user = slice_str(s->grant_text), .access_key = slice_str(s->access_key)};
     policy_who_put(&who, verified_auth(v), &p);
     put_commit(r, w, RECORD_F_WHO, buf_slice(&who));
 }
@@ -94,36 +97,86 @@ static void put_ctx(struct gate_request *r, struct record_writer *w)
     if (r->has_ctx) put_commit(r, w, RECORD_F_CTX, buf_slice(&r->ctx));
 }
 
+/* What only a leaf under a grant says. Where a field has its place among the others, one of these puts it when there is a session. */
+struct under_grant {
+    const struct verified_session *session;        /* NULL: it is not under one */
+    struct policy_use use;                         /* NULLs: grant or person is not known here */
+};
+
+static struct under_grant under_grant(const struct gate_request *r, const struct verified *v)
+{
+    struct under_grant u = {.session = verified_session(v)};
+    if (u.session && !step_use(r, &u.use)) u.use = (struct policy_use){0};
+    return u;
+}
+
+/* Where the access log stood when this was read: what names a version, or a snapshot, is compared with it there. */
+static void put_read(const struct gate_request *r, struct record_writer *w, const struct under_grant *u, const struct leaf_says *s)
+{
+    if (u->session && (s->has_ver || s->has_asof)) record_put_int(w, RECORD_F_ACC, s->has_read ? s->read : log_size(r->tenant->access));
+}
+
+static void put_categories(const struct gate_request *r, struct record_writer *w, const struct under_grant *u)
+{
+    if (u->session && r->bucket && !r->bucket->dead) record_put_text(w, RECORD_F_CAT, policy_bucket_categories(r->tenant->state, r->bucket->id));
+}
+
+static void put_country(struct record_writer *w, const struct under_grant *u)
+{
+    if (u->session) record_put_text(w, RECORD_F_CTRY, slice_str(u->session->country));
+}
+
+static void put_grant(struct gate_request *r, struct record_writer *w, const struct under_grant *u)
+{
+    if (u->use.person) put_commit(r, w, RECORD_F_ENT, slice_str(u->use.person->employer));
+    if (u->session) record_put_id(w, RECORD_F_GRANT, u->session->grant);
+}
+
+static void put_person(struct gate_request *r, struct record_writer *w, const struct under_grant *u)
+{
+    if (u->use.person) put_commit(r, w, RECORD_F_PERSON, slice_str(u->use.person->person));
+    if (u->use.grant) record_put_text(w, RECORD_F_PURPOSE, slice_str(u->use.grant->purpose));
+}
+
 /* The fields stand in the order of record.def; record_put_* assert it. */
 static enum err leaf_build(struct gate_request *r, const struct decided *d, const struct leaf_says *s, uint64_t t)
 {
     struct record_writer w;
     const struct verified *v = decided_of(d);
+    const struct under_grant u = under_grant(r, v);
     buf_reset(&r->leaf);
     buf_reset(&r->opening);
     record_begin(&w, RECORD_K_ACC, &r->leaf, &r->opening);
+    put_read(r, &w, &u, s);
     record_put_text(&w, RECORD_F_ACT, slice_str(r->act));
     if (s->has_asof) record_put_int(&w, RECORD_F_ASOF, s->asof);
     record_put_text(&w, RECORD_F_AUTH, slice_str(policy_auth_text(verified_auth(v))));
-    if (r->bucket && !r->bucket->dead) record_put_id(&w, RECORD_F_BKT, r->bucket->id);
+    if (r->bucket && !r->bucket->dead && decided_bucket(d)) record_put_id(&w, RECORD_F_BKT, r->bucket->id);
     record_put_text(&w, RECORD_F_BODY, slice_str(policy_body_text(request_body(r))));
     if (s->has_bytes) record_put_int(&w, RECORD_F_BYTES, s->bytes);
+    put_categories(r, &w, &u);
     if (s->copy.p) put_commit(r, &w, RECORD_F_COPY, s->copy);
     record_put_int(&w, RECORD_F_CTL, decided_ctl(d));
+    put_country(&w, &u);
     put_ctx(r, &w);
     put_dec_doc(r, &w, d, slice_of(NULL, 0));
+    put_grant(r, &w, &u);
     record_put_id(&w, RECORD_F_ID, r->id);
     if (s->items.p) put_commit(r, &w, RECORD_F_ITEMS, s->items);
     if (s->has_batch) record_put_int(&w, RECORD_F_N, s->n);
     if (s->fresh.p) put_commit(r, &w, RECORD_F_NEW, s->fresh);
     put_obj(r, &w);
     put_commit(r, &w, RECORD_F_PEER, r->ask.peer);
+    put_person(r, &w, &u);
     if (s->qry.p) put_commit(r, &w, RECORD_F_QRY, s->qry);
     uint64_t range[2] = {s->range_first, s->range_last};
     if (s->has_range) record_put_ints(&w, RECORD_F_RANGE, range, 2);
+    if (s->ref) record_put_int(&w, RECORD_F_REF, *s->ref);
     if (verified_repeats(v) > 1) record_put_int(&w, RECORD_F_REP, verified_repeats(v));
     if (s->res.p) put_commit(r, &w, RECORD_F_RES, s->res);
     if (s->has_batch) record_put_hash(&w, RECORD_F_ROOT, s->root);
+    const uint64_t segments[2] = {s->segment, s->segment};
+    if (s->has_segment) record_put_ints(&w, RECORD_F_SEGS, segments, 2);
     struct slice sub = s->sub.p ? s->sub : r->sub_value;
     if (sub.p) put_commit(r, &w, RECORD_F_SUB, sub);
     record_put_int(&w, RECORD_F_T, t);
@@ -145,7 +198,10 @@ static void request_durable(struct log_wait *wait)
     ASSERT(rec->index == wait->index && recorded_durable(rec));
     void (*durable)(struct gate_request *r, const struct recorded *rec) = r->durable;
     r->durable = NULL;
-    if (durable) durable(r, rec);
+    /* LAW-1: what was allowed and recorded is released only while the grant lives; the fold may have ended it since. */
+    bool over = r->verified && verified_session(r->verified) && r->fault.code == S3E_NONE && !step_grant_lives(r);
+    if (over) use_over(r, rec);
+    else if (durable) durable(r, rec);
 }
 
 static void recorded_make(struct gate_request *r, struct gate_log *l, uint64_t index)
@@ -161,10 +217,28 @@ struct recorded *request_recorded(struct gate_request *r)
     return rec->magic == RECORDED_MAGIC ? rec : NULL;
 }
 
+static enum err control_folds(struct gate_request *r);
+static void control_append(struct gate_request *r, void (*durable)(struct gate_request *r, const struct recorded *rec));
+
+/* Under a grant: nothing is written, and the leaf changes the state that decides: what was opened counts from this turn on. */
+static enum err record_use(struct gate_request *r, const struct decided *d, const struct leaf_says *says,
+                           void (*durable)(struct gate_request *r, const struct recorded *rec))
+{
+    uint64_t now;
+    ASSERT(durable);                               /* each is waited for: the log it stands on has no later one that implies it */
+    TRY(log_time(r->tenant->control, loop_wall_ms(r->gate->loop), &now));
+    TRY(leaf_build(r, d, says, now));
+    TRY(control_folds(r));
+    control_append(r, durable);
+    request_unhold(r);                             /* rule 8, as below */
+    return ERR_OK;
+}
+
 enum err step_record(struct gate_request *r, const struct decided *d, const struct leaf_says *says, struct gate_write *w,
                      void (*durable)(struct gate_request *r, const struct recorded *rec))
 {
     struct gate_tenant *t = r->tenant;
+    ASSERT(!w || !verified_session(decided_of(d)));          /* LAW-2: nobody of the provider writes */
     ASSERT(t->served);                             /* rule 4: recovery's voids stand before anything else */
     ASSERT(decided_ctl(d) == log_size(t->control));          /* rule 14 */
     ASSERT(!says->write == !w && !decided_needs_object(d));
@@ -172,6 +246,7 @@ enum err step_record(struct gate_request *r, const struct decided *d, const stru
     ASSERT(w || !r->durable);                      /* one leaf at a time: `wait` is in the logbook's list until then */
     r->state = REQUEST_WORKING;                    /* whatever was awaited from the client is not any more */
     uint64_t now;
+    if (verified_session(decided_of(d))) return record_use(r, d, says, durable);
     TRY(log_time(t->access, loop_wall_ms(r->gate->loop), &now));
     TRY(leaf_build(r, d, says, now));
 #ifdef TILLIT_BREAKS
@@ -261,7 +336,7 @@ static void control_append(struct gate_request *r, void (*durable)(struct gate_r
 static enum err control_time(struct gate_request *r, const struct decided *d, uint64_t *now)
 {
     struct gate_tenant *t = r->tenant;
-    ASSERT(t->served && decided_allow(d) && decided_ctl(d) == log_size(t->control) && !r->durable);
+    ASSERT(t->served && !verified_session(decided_of(d)) && decided_allow(d) && decided_ctl(d) == log_size(t->control) && !r->durable);
     r->state = REQUEST_WORKING;
     return log_time(t->control, loop_wall_ms(r->gate->loop), now);
 }

@@ -9,6 +9,7 @@
 #include "gate/conn.h"
 #include "gate/request.h"
 
+#define SEGMENT_BYTES ((uint64_t)SEGMENT_FRAMES * FRAME_PLAIN_BYTES)
 #define ROWS_BYTES_MAX 262144                      /* of one RELEASE: wire.def */
 #define ROW_FIXED_BYTES (ID_BYTES + 8 + 8 + 4 + 2 + 2)
 
@@ -77,7 +78,7 @@ static enum err put_rows(const struct request_get *q, struct buf *out)
 
 /* sets ---------------------------------------------------------------------------------------------------------------------- */
 
-static bool set_done(const struct request_get *q) { return q->set_begun && q->released >= q->says.off + q->says.len; }
+bool step_release_whole(const struct request_get *q) { return q->set_begun && q->released >= q->says.off + q->says.len; }
 
 /* Whether the rows of the last FOUND hold the one that comes next. */
 static bool next_row(const struct request_get *q, struct reader *list, struct wire_part_row *row)
@@ -114,7 +115,7 @@ static enum err put_set_rows(struct gate_request *r, struct request_get *q, stru
     struct reader list = reader_of(buf_slice(&q->parts));
     struct wire_part_row row;
     struct entry_part part;
-    for (size_t count = 0; !set_done(q) && count < WIRE_RELEASE_ROWS_MAX && next_row(q, &list, &row); count++) {
+    for (size_t count = 0; !step_release_whole(q) && count < WIRE_RELEASE_ROWS_MAX && next_row(q, &list, &row); count++) {
         struct frame_range range;
         bool gap = q->set_begun ? row.off != q->released : row.off > q->released;
         if (gap && !BREAK("set-row-gap")) return ERR_CORRUPT;
@@ -131,6 +132,46 @@ static enum err put_set_rows(struct gate_request *r, struct request_get *q, stru
     return list.bad || !out->n ? ERR_CORRUPT : ERR_OK;
 }
 
+/* under a grant: a segment at a time ------------------------------------------------------------------------------------------- */
+
+/* The row that the next byte lies in; its key is a loan until the next row is opened. */
+static enum err row_next(struct gate_request *r, const struct request_get *q, struct row_of *out, struct entry_part *part)
+{
+    const struct entry *e = &q->entry;
+    struct wire_part_row row;
+    if (e->flags & ENTRY_SET) {
+        struct reader list = reader_of(buf_slice(&q->parts));
+        if (!next_row(q, &list, &row) || row.off > q->released) return ERR_CORRUPT;
+        TRY(step_release_row(r, q, &row, part));
+        *out = (struct row_of){.blob = part->blob, .key = part_key.p, .plain_size = part->plain_size, .row_off = row.off, .location = row.location};
+        return ERR_OK;
+    }
+    struct reader locations = reader_of(buf_slice(&q->locations));
+    uint64_t row_off = 0;
+    for (size_t i = 0; i < e->row_count; i++) {
+        *out = (struct row_of){.blob = e->row[i].blob, .key = e->keys.p + i * KEYS_BYTES, .plain_size = e->row[i].plain_size, .row_off = row_off};
+        out->location = reader_lp16(&locations, LOCATION_BYTES_MAX);
+        row_off += out->plain_size;
+        if (q->released < row_off || e->facts.size == 0) return locations.bad ? ERR_CORRUPT : ERR_OK;
+    }
+    return ERR_CORRUPT;
+}
+
+enum err step_release_segment(struct gate_request *r, struct request_get *q, struct request_opens *out)
+{
+    struct row_of row;
+    struct entry_part part;
+    ASSERT(q->metered && !step_release_whole(q));
+    TRY(row_next(r, q, &row, &part));
+    wipe(part_key.p, part_key.n);                  /* nothing is released yet */
+    uint64_t at = q->released - row.row_off, first = at / SEGMENT_BYTES;
+    uint64_t end = MIN((first + 1) * SEGMENT_BYTES, row.plain_size);
+    if (BREAK("grant-unmetered")) end = row.plain_size;
+    *out = (struct request_opens){.segment = first, .bytes = end - first * SEGMENT_BYTES, .off = q->released,
+                                  .len = MIN(q->says.off + q->says.len, row.row_off + end) - q->released};
+    return ERR_OK;
+}
+
 /* the frame ------------------------------------------------------------------------------------------------------------------ */
 
 static void rows_done(struct buf *b) { buf_wipe_done(b); }
@@ -143,6 +184,13 @@ static void release_failed(struct gate_request *r, struct recorded *rec, enum er
     request_fail(r, rec);
 }
 
+static void release_begin(void)
+{
+    if (release_ctx.md) return;
+    enum err e = frame_ctx_init(&release_ctx);
+    ASSERT(e == ERR_OK);
+}
+
 /* first: it carries headers and the receipt is spent by it. */
 static void release_put(struct gate_request *r, struct request_get *q, struct recorded *rec, bool first)
 {
@@ -151,17 +199,15 @@ static void release_put(struct gate_request *r, struct request_get *q, struct re
     __attribute__((cleanup(rows_done))) struct buf rows = BUF_INIT(ROWS_BYTES_MAX);
     bool set = q->entry.flags & ENTRY_SET, keys = !says->head || BREAK("head-gives-key");   /* LAW-2: HEAD opens nothing */
     if (set && says->head) keys = false;
-    if (!release_ctx.md) {
-        enum err e = frame_ctx_init(&release_ctx);
-        ASSERT(e == ERR_OK);
-    }
+    ASSERT(!keys || !verified_session(r->verified) || BREAK("head-gives-key"));      /* LAW-2: under a grant there is one door, step_release_metered() */
+    release_begin();
     enum err e = !keys ? ERR_OK : set ? put_set_rows(r, q, &rows) : put_rows(q, &rows);
     if (e != ERR_OK) {
         release_failed(r, rec, e);
         return;
     }
     AUTO(buf) struct buf receipt = BUF_INIT(96);
-    bool more = keys && set && !set_done(q);
+    bool more = keys && set && !step_release_whole(q);
     recorded_text(rec, &receipt);
     if (first) request_cors(r);
     if (r->conn) {
@@ -177,6 +223,59 @@ static void release_put(struct gate_request *r, struct request_get *q, struct re
     else if (!q->copy) r->state = REQUEST_NEXT;
 }
 
+static enum err metered_rows(struct gate_request *r, const struct request_get *q, struct buf *out)
+{
+    struct row_of row;
+    struct entry_part part;
+    struct frame_range range;
+    TRY(row_next(r, q, &row, &part));
+    TRY(row_range(&row, r->opens.off, r->opens.len, &range));
+    ASSERT(range.segment_first == r->opens.segment && (range.segment_last == range.segment_first || BREAK("grant-unmetered")));
+    enum err e = put_row(out, &row, &range);
+    wipe(part_key.p, part_key.n);
+    return e;
+}
+
+static void release_metered_put(struct gate_request *r, const struct request_get *q, const struct recorded *rec, bool first, struct slice rows)
+{
+    AUTO(buf) struct buf receipt = BUF_INIT(96);
+    recorded_text(rec, &receipt);
+    if (first) request_cors(r);
+    struct wire_release m = {.status = q->says.status, .receipt = buf_slice(&receipt), .size = q->says.size, .off = q->says.off, .len = q->says.len,
+                             .metered = 1, .more = !step_release_whole(q), .rows = rows};
+    if (first) m.headers = buf_slice(&r->headers_out);
+    memcpy(m.request, r->id, ID_BYTES);
+    memcpy(m.tenant, r->tenant->id, ID_BYTES);
+    conn_put_release(r->conn, r->wire_id, &m, rec);
+}
+
+void step_release_metered(struct gate_request *r, struct request_get *q, struct recorded *rec)
+{
+    __attribute__((cleanup(rows_done))) struct buf rows = BUF_INIT(ROWS_BYTES_MAX);
+    ASSERT(recorded_durable(rec));                 /* LAW-1; pair: conn_put_release() */
+    ASSERT(step_grant_lives(r));                   /* LAW-1: request_durable() has looked, in this turn; a dead grant releases nothing */
+    ASSERT(q->metered && r->stream.holds && r->opens.known && decided_allow(r->decided));
+    if (!r->conn) {
+        request_end(r);
+        return;
+    }
+    recorded_spend(rec);
+    release_begin();
+    enum err e = metered_rows(r, q, &rows);
+    if (e != ERR_OK) {
+        release_failed(r, rec, e);
+        return;
+    }
+    bool first = !q->set_begun;
+    q->released += r->opens.len;
+    q->set_begun = true;
+    release_metered_put(r, q, rec, first, buf_slice(&rows));
+    r->next = q;
+    q->awaits_next = true;
+    r->stream.released = true;
+    r->state = REQUEST_NEXT;
+}
+
 void step_release_from(struct gate_request *r, struct request_get *from, struct recorded *rec, const struct release_says *says)
 {
     ASSERT(says->off + says->len >= says->off && says->off + says->len <= says->size);
@@ -188,6 +287,6 @@ void step_release_from(struct gate_request *r, struct request_get *from, struct 
 
 void step_release_next(struct gate_request *r, struct request_get *from)
 {
-    ASSERT(from->spent && !set_done(from));
+    ASSERT(from->spent && !step_release_whole(from));
     release_put(r, from, request_recorded(r), false);
 }

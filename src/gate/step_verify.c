@@ -6,9 +6,12 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "gate/conn.h"
 #include "gate/repeat.h"
 #include "gate/request.h"
+#include "gate/session.h"
 #include "gate/summary.h"
+#include "gate/tenants.h"
 #include "s3/s3_config.h"
 
 #define SERVICE_S3 SLICE_LIT("s3")
@@ -23,6 +26,8 @@ struct verified {
     struct gate_key *key;                          /* NULL: anonymous */
     uint32_t repeats;
     uint64_t signed_ms;
+    const char *why;
+    struct verified_session session;               /* auth STS */
 };
 static_assert(sizeof(struct verified) <= sizeof(struct step_box), "a value fits its box");
 
@@ -62,6 +67,18 @@ uint64_t verified_signed_ms(const struct verified *v)
 {
     ASSERT(v && v->magic == VERIFIED_MAGIC);
     return v->signed_ms;
+}
+
+const struct verified_session *verified_session(const struct verified *v)
+{
+    ASSERT(v && v->magic == VERIFIED_MAGIC);
+    return v->auth == POLICY_AUTH_STS ? &v->session : NULL;
+}
+
+const char *verified_why(const struct verified *v)
+{
+    ASSERT(v && v->magic == VERIFIED_MAGIC);
+    return v->why;
 }
 
 /* Not proven: counted on the tenant's log when its key was named, on the provider's otherwise. */
@@ -240,6 +257,73 @@ static void check_form_digest(struct gate_request *r)
         s3_fault_set(&r->fault, S3E_XAmzContentSHA256Mismatch, NULL);
 }
 
+/* What everyone's request goes through once its signature is right. From here on a refusal gets a leaf. */
+static void take_proven(struct gate_request *r, const struct s3_auth *a, bool names, bool global)
+{
+    struct gate *g = r->gate;
+    enum s3_error e = S3E_NONE;
+    if (r->fault.code == S3E_NONE) e = s3_auth_check_time(a, r->now_ms, &r->fault);
+    if (e != S3E_NONE && r->fault.code == S3E_NONE) s3_fault_set(&r->fault, e, NULL);
+    take_unsigned(r);
+    if (names) take_name(r);                       /* the API names things in its own way */
+    check_form_digest(r);
+    if (global && !g->conf.any_region && !is_global(r) && r->fault.code == S3E_NONE)
+        (void)!s3_auth_check_scope(a, slice_str(g->region), false, SERVICE_S3, &r->fault);
+}
+
+/* sessions under a grant ------------------------------------------------------------------------------------------------------- */
+
+static bool on_access(const struct gate_request *r) { return r->conn && r->conn->role == WIRE_ROLE_ACCESS; }
+
+/* How a session may come: through its own front, by a signed header, once. What came before this gate began may have been taken by the one before. */
+static void session_manners(struct gate_request *r, struct verified *v, const struct session *s, const uint8_t signature[HASH_BYTES])
+{
+    struct gate *g = r->gate;
+    v->repeats = repeat_count(g->repeats, signature, true, r->now_ms);
+    bool repeated = (v->repeats > 1 || v->signed_ms < g->started_ms) && !BREAK("staff-repeat-accepted");
+    if (r->fault.code != S3E_NONE) return;
+    if (!on_access(r) && !BREAK("sts-on-front")) s3_fault_set(&r->fault, S3E_InvalidToken, "Sessions under a grant are taken on the access front alone");
+    else if (s->expires_ms <= r->now_ms) s3_fault_set(&r->fault, S3E_ExpiredToken, NULL);
+    else if (r->ask.auth != WIRE_AUTH_HEADER && !BREAK("staff-presigned-accepted")) v->why = "presigned";
+    else if (repeated) v->why = "repeated";
+    if (v->why) s3_fault_set(&r->fault, S3E_AccessDenied, v->why[0] == 'p' ? "A session under a grant signs headers; a presigned URL is not taken" : "A request under a grant is taken once");
+}
+
+static enum s3_error session_signature(struct gate_request *r, const struct s3_auth *a, const struct session *s)
+{
+    struct s3_signing_key k;
+    if (!slice_is(a->access_key, s->access_key)) return S3E_InvalidAccessKeyId;
+    if (s3_signing_key_init(&k, slice_str(s->secret_key), a->date, a->region, a->service) != ERR_OK) return S3E_InternalError;
+    enum s3_error e = s3_verify(&k, a, r->ask.canonical);
+    s3_signing_key_done(&k);
+    return e;
+}
+
+static const struct verified *verify_session(struct gate_request *r, const struct s3_auth *a)
+{
+    struct gate *g = r->gate;
+    struct session s;
+    if (session_open(g, a->token, &s) != ERR_OK) return not_proven(r, NULL, S3E_InvalidToken);
+    struct gate_tenant *t = map_get(g->tenants, slice_of(s.tenant, ID_BYTES));   /* LAW-5: the token's; nothing names another */
+    bool global = may_be_global(r, a);
+    enum s3_error e = s3_auth_check_scope(a, slice_str(g->region), g->conf.any_region || global, SERVICE_S3, &r->fault);
+    if (e == S3E_NONE) e = session_signature(r, a, &s);
+    wipe(s.secret_key, sizeof s.secret_key);
+    if (e != S3E_NONE) return not_proven(r, t, e);
+    take_proven(r, a, true, global);
+    struct verified *v = verified_make(r, POLICY_AUTH_STS, t, NULL, 1);
+    v->signed_ms = a->time_ms;
+    memcpy(v->session.grant, s.grant, ID_BYTES);
+    tenants_id_text(s.grant, v->session.grant_text);
+    memcpy(v->session.account, s.account, sizeof s.account);
+    memcpy(v->session.country, s.country, sizeof s.country);
+    memcpy(v->session.access_key, s.access_key, sizeof s.access_key);
+    session_manners(r, v, &s, a->sig);
+    return v;
+}
+
+/* the customer's own ----------------------------------------------------------------------------------------------------------- */
+
 static const struct verified *verify_signed(struct gate_request *r, struct slice service)
 {
     struct gate *g = r->gate;
@@ -247,6 +331,7 @@ static const struct verified *verify_signed(struct gate_request *r, struct slice
     enum s3_error e = s3_auth_gate((enum s3_auth_kind)r->ask.auth, r->ask.credential, r->ask.signature, &r->s3, &a, &r->fault);
     if (e != S3E_NONE) return not_proven(r, NULL, e);
     struct gate_key *k = tenants_key(g, a.access_key);
+    if (!k && a.token.n && slice_eq(service, SERVICE_S3)) return verify_session(r, &a);
     if (!k) {
         s3_fault_add(&r->fault, "AWSAccessKeyId", a.access_key);
         return not_proven(r, NULL, S3E_InvalidAccessKeyId);
@@ -261,15 +346,9 @@ static const struct verified *verify_signed(struct gate_request *r, struct slice
         s3_fault_add(&r->fault, "AWSAccessKeyId", a.access_key);
         return not_proven(r, t, e);
     }
-    /* Proven. From here on a refusal gets a leaf. */
     if (a.token.n) s3_fault_set(&r->fault, S3E_InvalidToken, NULL);
-    if (r->fault.code == S3E_NONE) e = s3_auth_check_time(&a, r->now_ms, &r->fault);
-    if (e != S3E_NONE && r->fault.code == S3E_NONE) s3_fault_set(&r->fault, e, NULL);
-    take_unsigned(r);
-    if (slice_eq(service, SERVICE_S3)) take_name(r);         /* the API names things in its own way */
-    check_form_digest(r);
-    if (global && !g->conf.any_region && !is_global(r) && r->fault.code == S3E_NONE)
-        (void)!s3_auth_check_scope(&a, slice_str(g->region), false, service, &r->fault);
+    if (on_access(r)) s3_fault_set(&r->fault, S3E_AccessDenied, "This front is for sessions under a grant");
+    take_proven(r, &a, slice_eq(service, SERVICE_S3), global);
     for (size_t i = 0; i < g->tenant_count && BREAK("tenant-by-bucket"); i++)
         if (r->name.bucket.n && tenants_bucket(g->tenant_list[i], r->name.bucket)) t = g->tenant_list[i];
     bool changes = r->op != S3_OP_NONE ? s3_op_row(r->op)->kind == S3_KIND_WRITE || s3_op_row(r->op)->kind == S3_KIND_CONFIG
@@ -378,6 +457,7 @@ const struct verified *step_verify(struct gate_request *r, struct slice service)
     if (e != ERR_OK) return not_proven(r, NULL, e == ERR_LIMIT ? S3E_RequestHeaderSectionTooLarge : S3E_InvalidRequest);
     memcpy(r->headers, r->s3.headers, r->s3.header_count * sizeof r->headers[0]);
     r->header_count = r->s3.header_count;
+    if (on_access(r) && r->ask.auth != WIRE_AUTH_HEADER && r->ask.auth != WIRE_AUTH_QUERY) return not_proven(r, NULL, S3E_AccessDenied);
     if (r->ask.auth == WIRE_AUTH_NONE) return verify_anonymous(r);
     if (r->ask.auth == WIRE_AUTH_FORM && slice_eq(service, SERVICE_S3)) return verify_form(r);
     if (r->ask.auth != WIRE_AUTH_HEADER && r->ask.auth != WIRE_AUTH_QUERY) return not_proven(r, NULL, S3E_InvalidRequest);

@@ -373,6 +373,7 @@
 #define SESSION_TOKEN_CHARS_MAX 279              /* base64url of tenant id, seal and session */
 #define METER_SEGMENTS_MAX 2                     /* of a grant, released beyond what was reported sent */
 #define METER_KILL_MS 500                        /* the front's time to stop a stream */
-#define METER_STREAMS_MAX 256                    /* of a grant, waiting ones too: one more is told to slow down */
+#define METER_STREAMS_MAX 128                    /* of a grant, waiting ones too: one more is told to slow down */
+#define METER_STREAMS_TENANT_MAX 1024            /* of all grants of a tenant: its own requests keep the larger part of what it may have in flight */
 
 #endif
