@@ -5,7 +5,9 @@
  */
 #include "gate/gate.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -27,7 +29,8 @@ void export_line(uint64_t index, struct slice leaf, struct slice opening, struct
     buf_put_str(out, "\"}\n");
 }
 
-int export_lock(const char *dir)
+/* -1: the store is served, or the directory is none. */
+static int lock(const char *dir)
 {
     char path[EXPORT_PATH_MAX];
     snprintf(path, sizeof path, "%s/lock", dir);
@@ -60,23 +63,50 @@ static bool records(struct gate_log *l, uint64_t size, FILE *f)
     return true;
 }
 
-int export_provider(struct gate *g, const char *out)
+static struct {
+    const char *out;
+    FILE *lines, *head;
+} to;
+
+/* A store that was served belongs to its gate's uid, and what the flusher writes on the way must, too: root becomes the root key's owner. */
+static bool become_owner(const char *dir)
+{
+    char path[EXPORT_PATH_MAX];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/gate/keys/root", dir);
+    if (stat(path, &st) != 0 || geteuid() != 0 || st.st_uid == 0) return true;       /* a missing key is told by who opens it */
+    return setgroups(0, NULL) == 0 && setgid(st.st_gid) == 0 && setuid(st.st_uid) == 0;
+}
+
+int export_begin(const char *dir, const char *out)
+{
+    if (lock(dir) < 0) {
+        fprintf(stderr, "tillit-gate: %s is served, or is no store of yours: stop it first\n", dir);
+        return 2;
+    }
+    mkdir(out, 0700);
+    to.out = out;
+    to.lines = file_make(out, "provider.jsonl"), to.head = file_make(out, "provider.checkpoint");
+    if (to.lines && to.head && become_owner(dir)) return 0;
+    fprintf(stderr, "tillit-gate: %s: the provider log cannot be exported there: %s\n", out, strerror(errno));
+    return 4;
+}
+
+int export_provider(struct gate *g)
 {
     AUTO(buf) struct buf note = BUF_INIT(LEDGER_NOTE_BYTES_MAX), vkey = BUF_INIT(1024);
     uint64_t size = log_size(g->provider);
     /* Nothing is appended here; what the last run left in the WAL the flusher writes first, and only what is written is signed. */
     for (unsigned ms = 0; log_published(g->provider) < size && ms < EXPORT_WAIT_MS; ms += EXPORT_POLL_MS) usleep(EXPORT_POLL_MS * 1000);
-    mkdir(out, 0700);
-    FILE *lines = file_make(out, "provider.jsonl"), *head = file_make(out, "provider.checkpoint");
-    bool ok = lines && head && log_published(g->provider) == size && records(g->provider, size, lines);
-    ok = ok && log_checkpoint(g->provider, &note) == ERR_OK && fwrite(note.p, 1, note.n, head) == note.n;
-    if (lines && fclose(lines) != 0) ok = false;
-    if (head && fclose(head) != 0) ok = false;
+    bool ok = log_published(g->provider) == size && records(g->provider, size, to.lines);
+    ok = ok && log_checkpoint(g->provider, &note) == ERR_OK && fwrite(note.p, 1, note.n, to.head) == note.n;
+    if (fclose(to.lines) != 0) ok = false;
+    if (fclose(to.head) != 0) ok = false;
     if (!ok) {
-        fprintf(stderr, "tillit-gate: %s: the provider log cannot be exported\n", out);
+        fprintf(stderr, "tillit-gate: %s: the provider log cannot be exported\n", to.out);
         return 4;
     }
     log_vkey(g->provider, &vkey);
-    printf("%llu records in %s/provider.jsonl; vkey %.*s\n", (unsigned long long)size, out, (int)vkey.n, (const char *)vkey.p);
+    printf("%llu records in %s/provider.jsonl; vkey %.*s\n", (unsigned long long)size, to.out, (int)vkey.n, (const char *)vkey.p);
     return 0;
 }

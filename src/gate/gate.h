@@ -170,8 +170,9 @@ int init_run(struct gate *g);
 
 /* export.c: `tillit-gate DIR --export-provider OUT`: the provider log with its openings into OUT/provider.jsonl, its head into
  * OUT/provider.checkpoint. Needs logs and tenants open. Gives the exit code. */
-int export_provider(struct gate *g, const char *out);
-int export_lock(const char *dir);                  /* -1: the store is served, or the directory is none */
+/* Before anything of dir is opened: its lock, the files in out, and the uid of who owns the root key. An exit code. */
+int export_begin(const char *dir, const char *out);
+int export_provider(struct gate *g);
 void export_line(uint64_t index, struct slice leaf, struct slice opening, struct buf *out);     /* docs/spec/export.md */
 
 struct gate_reader {

@@ -243,13 +243,9 @@ static int init(struct gate *g, struct buf *why)
 /* The provider's officers read their own log whole; the root key is what lets whoever runs this. */
 static int export(struct gate *g, struct buf *why)
 {
-    if (export_lock(start.dir) < 0) {
-        fprintf(stderr, "tillit-gate: %s is served, or is no store of yours: stop it first\n", start.dir);
-        return 2;
-    }
     enum err e = open_logs(g, why);
     if (e != ERR_OK) return fail(start.dir, why, e);
-    int code = export_provider(g, start.export_to);
+    int code = export_provider(g);
     logbook_close(g->logbook);
     return code;
 }
@@ -270,6 +266,8 @@ int main(int argc, char **argv)
     AUTO(buf) struct buf why = BUF_INIT(4096);
     enum err e = read_config(g, &why);
     if (e != ERR_OK) return fail(start.dir, &why, e);
+    int code = start.export_to ? export_begin(start.dir, start.export_to) : 0;
+    if (code != 0) return code;
     snprintf(path, sizeof path, "%s/run/breaks", start.dir);
     breaks_init(path);
     /* open */

@@ -250,7 +250,7 @@ int access_local(const char *word, const char *verb, int argc, char **argv)
     s = (struct say){.kind = RECORD_STATEMENT_ACCESS_LOOK};
     snprintf(s.command, sizeof s.command, "access %s", verb);
     int code = say_read(&s, argc, argv);
-    if (code == -1) code = say_open(&s, false);
+    if (code == -1) code = say_open(&s);
     if (code != EXIT_DONE && code != -1) return code;
     return strcmp(verb, "watch") == 0 ? watch(&s) : strcmp(verb, "show") == 0 ? show(&s) : list(&s);
 }

@@ -133,7 +133,7 @@ static void gate_says(struct report *r, const char *dir)
         AUTO(buf) struct buf kept = BUF_INIT(1024);
         tenant_usage_text(t, &kept);
         const json_t *grants = json_object_get(t, "grants");
-        if (grants) buf_printf(&kept, "; access: %lld requests wait, %lld grants are live", count(grants, "pending"), count(grants, "live"));
+        if (grants) buf_printf(&kept, "; access: requests waiting %lld, live grants %lld", count(grants, "pending"), count(grants, "live"));
         snprintf(text, sizeof text, "tenant %s %s; %.*s", json_string_value(json_object_get(t, "id")), json_is_true(json_object_get(t, "served")) ? "is served" : "is NOT served",
                  (int)kept.n, (const char *)kept.p);
         say(r, json_is_true(json_object_get(t, "served")), text, why && *why ? why : "read the server's log on stderr");

@@ -79,6 +79,7 @@ static int take_option(struct say *s, int argc, char **argv, int *i)
     const struct { const char *name; const char **value; bool *flag; } o[] = {
         {"--endpoint", &s->endpoint, NULL}, {"--dir", &s->dir, NULL}, {"--tenant", &s->tenant, NULL}, {"--key", &s->key, NULL},
         {"--subject", &s->subject, NULL}, {"--grant", &s->subject, NULL}, {"--statement", &s->statement, NULL}, {"--signature", &s->signature, NULL},
+        {"--proposal", &s->proposal, NULL},
         {"--json", NULL, &s->json}, {"--yes", NULL, &s->yes}, {"--print", NULL, &s->print}};
     const char *name = argv[*i];
     enum record_term t;
@@ -212,7 +213,7 @@ int say_write(struct say *s, struct buf *text)
     return EXIT_USAGE;
 }
 
-int say_open(struct say *s, bool need_credentials)
+int say_open(struct say *s)
 {
     bool tenant_needed = say_kind(s->kind)->required & RECORD_S_TENANT;
     if (!s->endpoint && !s->dir) {
@@ -220,7 +221,7 @@ int say_open(struct say *s, bool need_credentials)
         fprintf(stderr, "tillit %s: which store? give --dir DIR (of a served store) or --endpoint http://HOST:9001, or set TILLIT_ENDPOINT\n", s->command);
         return EXIT_USAGE;
     }
-    int code = client_open(&s->client, s->dir, s->endpoint, s->credentials, need_credentials);
+    int code = client_open(&s->client, s->dir, s->endpoint, NULL, false);
     if (code != EXIT_DONE) return code;
     if (!s->tenant && tenant_needed && s->client.tenant[0]) s->tenant = s->client.tenant;
     return EXIT_DONE;
@@ -239,13 +240,35 @@ static int send_files(struct say *s)
     json_t *answer = NULL;
     long status = 0;
     AUTO(buf) struct buf body = BUF_INIT(TOOLS_ANSWER_BYTES_MAX);
-    int code = say_open(s, false);
+    int code = say_open(s);
     if (code == EXIT_DONE) code = say_send(s, buf_slice(&text), buf_slice(&signature), &status, &body);
     if (code != EXIT_DONE) return code;
     answer = json_loadb((const char *)body.p, body.n, 0, NULL);
     say_answer(s, status, answer, buf_slice(&text));
     json_decref(answer);
     return EXIT_DONE;
+}
+
+/* Whoever agrees sees what to: the proposal's own text, from a file that its author sent, in words; its digest is what is signed. */
+static int proposal_read(struct say *s)
+{
+    AUTO(buf) struct buf text = BUF_INIT(STATEMENT_BYTES_MAX + 2), digest = BUF_INIT(64), tenant = BUF_INIT(ID_TEXT_CHARS);
+    struct record_statement st;
+    if (s->kind != RECORD_STATEMENT_AGREE) return usage_error(s, "is for `tillit agree` only", "--proposal");
+    if (file_read(s->proposal, &text) != ERR_OK) return usage_error(s, "cannot be read", s->proposal);
+    struct slice one = buf_slice(&text);
+    if (one.n > 0 && one.p[one.n - 1] == '\n') one.n--;
+    if (record_statement_parse(one, &st) != ERR_OK || !(st.have & RECORD_S_TENANT)) return usage_error(s, "is not the text of a statement about a tenant", s->proposal);
+    buf_put_base32(&tenant, slice_of(st.tenant, sizeof st.tenant));
+    if (s->tenant && !slice_is(buf_slice(&tenant), s->tenant)) return usage_error(s, "is about another tenant", s->proposal);
+    fprintf(stderr, "The proposal is %s: %s\n", record_statement_kind_text(st.kind), say_meaning(st.kind));
+    if (st.have & RECORD_S_SUBJECT) fprintf(stderr, "  %-14s %.*s\n", "about", (int)st.subject.n, (const char *)st.subject.p);
+    say_terms_words(stderr, &st);
+    fputc('\n', stderr);
+    say_digest(one, &digest);
+    struct slice typed = say_term(s, RECORD_TERM_REQUEST);
+    if (typed.p && !slice_eq(typed, buf_slice(&digest))) return usage_error(s, "has another digest than --request", s->proposal);
+    return typed.p ? -1 : say_term_add(s, RECORD_TERM_REQUEST, buf_slice(&digest));
 }
 
 static int say(struct say *s, int argc, char **argv)
@@ -255,7 +278,8 @@ static int say(struct say *s, int argc, char **argv)
     int code = say_read(s, argc, argv);
     if (code != -1) return code;
     if (s->statement || s->signature) return send_files(s);
-    if ((code = say_open(s, false)) != EXIT_DONE) return code;
+    if ((code = say_open(s)) != EXIT_DONE) return code;
+    if (s->proposal && (code = proposal_read(s)) != -1) return code;
     if ((code = access_special(s)) != -1) return code;
     if ((code = say_write(s, &text)) != EXIT_DONE) return code;
     if (s->print) return fwrite(text.p, 1, text.n, stdout) == text.n ? EXIT_DONE : EXIT_INTERNAL;

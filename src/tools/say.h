@@ -20,7 +20,7 @@ enum say_type { SAY_WORD, SAY_BUCKET, SAY_PREFIX, SAY_INT, SAY_TIME, SAY_ID, SAY
 struct say {
     enum record_statement_kind kind;
     char command[SAY_COMMAND_CHARS_MAX];           /* "access approve": begins messages */
-    const char *endpoint, *dir, *tenant, *key, *subject, *statement, *signature, *bucket, *credentials;
+    const char *endpoint, *dir, *tenant, *key, *subject, *statement, *signature, *proposal;
     bool json, yes, print;
     const char *scope[SAY_SCOPE_MAX];
     size_t scope_count;
@@ -58,7 +58,7 @@ int say_term_add(struct say *s, enum record_term t, struct slice value);
 int say_write(struct say *s, struct buf *text);
 /* For kinds that are said on the way to another one: the same store, tenant, key. */
 void say_like(const struct say *from, enum record_statement_kind kind, struct say *out);
-int say_open(struct say *s, bool need_credentials);  /* the store to speak to, and the tenant when the kind wants one */
+int say_open(struct say *s);                         /* the store to speak to, and the tenant when the kind wants one */
 
 /* say_sign.c ------------------------------------------------------------------------------------------------------------------- */
 
@@ -84,6 +84,7 @@ bool say_agreed(const struct say *s, const char *question);          /* asks on 
 /* say_answer.c, access.c, who_can.c -------------------------------------------------------------------------------------------- */
 
 void say_answer(const struct say *s, long status, json_t *answer, struct slice text);
+void say_terms_words(FILE *f, const struct record_statement *st);
 void access_grant_words(FILE *f, const json_t *grant);
 void access_list_line(FILE *f, const json_t *grant);
 void access_event_words(FILE *f, const json_t *event);

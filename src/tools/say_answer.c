@@ -61,12 +61,14 @@ void say_answer(const struct say *s, long status, json_t *answer, struct slice t
         return;
     }
     say_digest(text, &digest);
-    if (status == 202) {
-        printf("%s: waits for others to agree, at most 7 days. Each of them:\n  tillit agree --request %.*s%s%s\n", s->command, (int)digest.n, (const char *)digest.p,
-               s->tenant ? " --tenant " : "", s->tenant ? s->tenant : "");
+    bool access = strncmp(record_statement_kind_text(s->kind), "access.", 7) == 0;
+    if (status == 202 && !access) {
+        printf("%s: waits for others to agree, at most 7 days. Each of them:\n  tillit agree --request %.*s%s%s\nor, with the proposal's text in a file, of which every word is shown then:\n"
+               "  tillit agree --proposal FILE\n%.*s\n", s->command, (int)digest.n, (const char *)digest.p, s->tenant ? " --tenant " : "", s->tenant ? s->tenant : "",
+               (int)text.n, (const char *)text.p);
         return;
     }
-    printf("%s: done\n", s->command);
+    printf("%s: done%s\n", s->command, status == 202 ? "; it waits for others to sign" : "");
     json_object_foreach(answer, name, v)
         if (strcmp(name, "result") != 0 && strcmp(name, "what") != 0 && strcmp(name, "receipt") != 0) json_line(stdout, name, v);
 }
@@ -81,7 +83,7 @@ static void when_line(FILE *f, const char *name, const json_t *ms)
     line(f, name, slice_str(text));
 }
 
-static void terms_words(FILE *f, const struct record_statement *st)
+void say_terms_words(FILE *f, const struct record_statement *st)
 {
     for (unsigned t = 0; t < RECORD_TERM_COUNT; t++) {
         AUTO(buf) struct buf words = BUF_INIT(65536);
@@ -93,7 +95,7 @@ static void terms_words(FILE *f, const struct record_statement *st)
         }
         if (words.n > 0) line(f, record_term_name((enum record_term)t), buf_slice(&words));
     }
-    if (!record_term(st, RECORD_TERM_PREFIX, 0).p) line(f, "prefix", SLICE_LIT("(none: the whole bucket)"));
+    if (st->kind == RECORD_STATEMENT_ACCESS_REQUEST && !record_term(st, RECORD_TERM_PREFIX, 0).p) line(f, "prefix", SLICE_LIT("(none: the whole bucket)"));
 }
 
 /* The request as its author signed it. False: the store does not tell it, or its digest is another one. */
@@ -104,7 +106,7 @@ static bool request_words(FILE *f, const json_t *grant)
     struct slice text = slice_of(text_of(grant, "request"), strlen(text_of(grant, "request")));
     say_digest(text, &digest);
     if (record_statement_parse(text, &st) != ERR_OK || st.kind != RECORD_STATEMENT_ACCESS_REQUEST || !slice_is(buf_slice(&digest), text_of(grant, "digest"))) return false;
-    terms_words(f, &st);
+    say_terms_words(f, &st);
     line(f, "digest", buf_slice(&digest));
     return true;
 }
@@ -149,7 +151,7 @@ static void allowed_words(FILE *f, const json_t *grant)
     say_duration_words(number(grant, "duration_ms"), &words);
     buf_printf(&words, "; %" PRIu64 " objects, ", number(budget, "objects"));
     say_bytes_words(number(budget, "bytes"), &words);
-    line(f, "allowed so far", buf_slice(&words));
+    line(f, number(grant, "end") > 0 ? "grants" : "would grant", buf_slice(&words));
 }
 
 static void approvals_words(FILE *f, const json_t *grant)
@@ -180,6 +182,22 @@ static void used_words(FILE *f, const json_t *used)
     line(f, "used", buf_slice(&words));
 }
 
+/* A statement's terms but for the digest that is every approval's. */
+static void event_terms(const json_t *terms, struct buf *words)
+{
+    const char *between = ": ";
+    size_t i;
+    json_t *v;
+    json_array_foreach(terms, i, v) {
+        struct slice name, value = slice_cut(slice_of(json_string_value(v), json_string_length(v)), '=', &name);
+        enum record_term t;
+        if (!say_term_of(name, &t) || t == RECORD_TERM_REQUEST) continue;
+        buf_printf(words, "%s%s ", between, record_term_name(t));
+        say_value_words(t, value, words);
+        between = ", ";
+    }
+}
+
 /* What a request read, and what it was answered. */
 static void event_access(const json_t *e, struct buf *words)
 {
@@ -192,15 +210,12 @@ static void event_access(const json_t *e, struct buf *words)
 void access_event_words(FILE *f, const json_t *e)
 {
     char when[TIME_TEXT_MAX] = "-";
-    size_t i;
-    json_t *v;
     AUTO(buf) struct buf words = BUF_INIT(TOOLS_ANSWER_BYTES_MAX), shown = BUF_INIT(TOOLS_ANSWER_BYTES_MAX);
     if (json_is_integer(json_object_get(e, "t"))) time_iso8601(number(e, "t"), when);
     buf_printf(&words, "%s  %-5s %s", when, text_of(e, "decision"), text_of(e, "act"));
     if (strcmp(text_of(e, "kind"), "access") == 0) event_access(e, &words);
     if (json_is_object(json_object_get(e, "who"))) buf_put_str(&words, " by "), name_words(json_object_get(e, "who"), &words);
-    json_array_foreach(json_object_get(e, "terms"), i, v)
-        if (strncmp(json_string_value(v) ? json_string_value(v) : "", "request=", 8) != 0) buf_printf(&words, "%s%s", i > 0 ? " " : ": ", json_string_value(v));
+    event_terms(json_object_get(e, "terms"), &words);
     if (*text_of(e, "why")) buf_printf(&words, " (%s)", text_of(e, "why"));
     safe(buf_slice(&words), &shown);
     fprintf(f, "%.*s\n", (int)shown.n, (const char *)shown.p);

@@ -91,6 +91,7 @@ void say_usage(FILE *f, enum record_statement_kind k, const char *command)
     fprintf(f, "usage: tillit %s%s name=value ... --key FILE (--dir DIR | --endpoint URL)%s [--yes] [--json] [--print]\n", command, subject,
             kinds[k].allowed & RECORD_S_TENANT ? " [--tenant ID]" : "");
     fprintf(f, "       tillit %s --statement FILE --signature FILE (--dir DIR | --endpoint URL) [--json]\n\n", command);
+    if (k == RECORD_STATEMENT_AGREE) fprintf(f, "       tillit %s --proposal FILE ...   (the proposal's text, shown in words; its digest is signed)\n", command);
     fprintf(f, "%s: %s.\n", record_statement_kind_text(k), meanings[k]);
     usage_terms(f, "  must have:", kinds[k].terms);
     usage_terms(f, "  may have: ", kinds[k].more);

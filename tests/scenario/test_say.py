@@ -99,6 +99,21 @@ def test_what_is_missing_or_too_much_is_named(case):
         assert tillit(case, *args).returncode == 2, args
 
 
+def test_who_agrees_sees_to_what(case):
+    """agree --proposal shows the proposal's text in words and signs its digest; a text of another digest or tenant, or no statement, is not signed."""
+    g, key = gate(), people.Key(case.path("key"))
+    text = people.text("rule.set", "docs/", TENANT, dict(need=2, deny_country="US", lapse=7200000))
+    proposal = case.path("proposal", text.encode() + b"\n")
+    args = ["agree", "--tenant", TENANT, "--key", key.path, "--endpoint", g.url]
+    r = tillit(case, *args, "--proposal", proposal)
+    assert r.returncode == 0 and all(w in r.stderr for w in ("rule.set", "docs/", "US", "2 h")), r
+    assert verified(case, g.got.pop(), key)["terms"] == ["request=" + people.digest(text)]
+    for wrong in (["--proposal", proposal, "--request", HASH], ["--proposal", case.path("x", b"{}")], ["--proposal", case.path("nothing")],
+                  ["--proposal", case.path("other", people.text("quorum.set", None, "b" * 25 + "a", dict(need=1)).encode())]):
+        r = tillit(case, *args, *wrong)
+        assert r.returncode == 2 and not g.got, (wrong, r)
+
+
 class Gate(http.server.BaseHTTPRequestHandler):
     """Keeps what it is sent, and answers what it was told to."""
     def do_POST(self):
