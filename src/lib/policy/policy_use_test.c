@@ -300,6 +300,7 @@ static void bytes_and_objects_run_out(void **unused) {
     on.goes_on = true;
     check_reason(uses(id, on), ALLOWED);
     assert_int_equal(grant_of(id)->used_bytes, 800);
+    check_reason(decide(id, GET("a/1", UINT64_MAX - 100)), GRANT_BUDGET); /* 800 more is a small number again */
     assert_int_equal(grant_of(id)->used_objects, 1);
     check_reason(uses(id, GET("a/1", 0)), ALLOWED); /* an empty object opens nothing */
     check_reason(uses(id, GET("a/2", 100)), ALLOWED);
@@ -319,6 +320,15 @@ static void bytes_and_objects_run_out(void **unused) {
     assert_int_equal(grant_of(id)->used_bytes, 1000);
     done(revoke(id, K_AA));
     assert_int_equal(grant_of(id)->used_bytes, 1000);
+    /* Objects are left, and no byte. */
+    id = gid(2);
+    done(with(request(id), "bytes=7"));
+    done(approve(id, K_MONA));
+    done(approve(id, K_AA));
+    done(login(id));
+    check_reason(uses(id, GET("a/1", 7)), ALLOWED);
+    check_reason(uses(id, GET("a/1", UNKNOWN)), GRANT_BUDGET);
+    check_reason(uses(id, GET("a/1", 0)), ALLOWED);
 }
 
 /* replay ------------------------------------------------------------------------------------------------------------------------------------- */
