@@ -213,7 +213,7 @@ void step_refuse(struct gate_request *r)
         r->decided = step_decide(r, r->verified);
     }
     struct leaf_says says = {.why = verified_why(r->verified) ? verified_why(r->verified) : s3_error_code(code)};
-    if (decided_budget(r->decided)) says.has_bytes = true, says.bytes = r->opens.bytes;
+    if (decided_budget(r->decided) && r->opens.known) says.has_bytes = true, says.bytes = r->opens.bytes;
     if (r->opens.goes_on) says.ref = &r->u.get.first_leaf;   /* a stream that is refused its next segment */
     step_record_or_fail(r, &says, NULL, refused_durable);
 }
