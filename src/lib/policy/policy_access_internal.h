@@ -82,6 +82,8 @@ enum policy_say policy_people_say(const struct policy_people *p, const struct po
  * side are not the person's there (NULL: the provider's own state). NOMEM. */
 MUST_USE enum err policy_people_fold(struct policy_people *p, uint64_t index, const struct policy_statement *st, const struct policy_state *s);
 MUST_USE enum err policy_people_genesis_fold(struct policy_people *p, uint64_t index, struct slice officers);    /* list, as scope or signer */
+/* Is it an older person.set than the one here, with a key that is not known? Its fold then adds such keys, as taken away, and nothing else. */
+bool policy_people_former(const struct policy_people *p, uint64_t index, const struct record_statement *s);
 /* A statement about them, or its mirror here, was erased: nothing is widened by that. From then on what makes no sense has no effect. */
 void policy_people_erased(struct policy_people *p, const struct policy_said *d);
 bool policy_people_were_erased(const struct policy_people *p);

@@ -259,6 +259,33 @@ static enum err keys_take(struct policy_people *p, const struct record_statement
     return ERR_OK;
 }
 
+bool policy_people_former(const struct policy_people *p, uint64_t index, const struct record_statement *s) {
+    const struct person_row *row = s->kind == RECORD_STATEMENT_PERSON_SET ? person_row(p, s->subject) : NULL;
+    struct slice key;
+    if (row == NULL || index >= row->set_index) return false;
+    for (size_t i = 0; (key = record_term(s, RECORD_TERM_KEY, i)).p != NULL; i++) {
+        if (policy_ring_same(&p->ring, key) == NULL) return true;
+    }
+    return false;
+}
+
+/* A key never comes back on the provider log, so one of an older statement that a newer one has not was taken away. */
+static enum err former_in(struct policy_people *p, uint64_t index, const struct record_statement *s, const struct policy_state *tenant) {
+    uint32_t holder = (uint32_t)(person_row(p, s->subject) - person_at(p, 0));
+    size_t had = policy_ring_count(&p->ring);
+    struct slice key;
+    for (size_t i = 0; (key = record_term(s, RECORD_TERM_KEY, i)).p != NULL; i++) {
+        if (policy_ring_same(&p->ring, key) != NULL || policy_customer_knows(tenant, key)) continue;
+        enum err e = policy_ring_room(&p->ring, 1) ? policy_ring_add(&p->ring, key, holder, index) : ERR_LIMIT;
+        if (e != ERR_OK) {
+            policy_ring_cut(&p->ring, had);
+            return e;
+        }
+        policy_ring_at(&p->ring, policy_ring_count(&p->ring) - 1)->removed = true;
+    }
+    return ERR_OK;
+}
+
 static void keys_remove_others(struct policy_people *p, const struct person_row *old, const uint32_t *keys, uint32_t count) {
     for (uint32_t i = 0; i < old->key_count; i++) {
         bool stays = false;
@@ -336,7 +363,9 @@ static enum err purpose_set_in(struct policy_people *p, uint64_t index, const st
 enum err policy_people_fold(struct policy_people *p, uint64_t index, const struct policy_statement *st, const struct policy_state *s) {
     struct person_row *row;
     switch (st->s->kind) {
-    case RECORD_STATEMENT_PERSON_SET: return person_set_in(p, index, st->s, s);
+    case RECORD_STATEMENT_PERSON_SET:
+        if (s != NULL && policy_people_former(p, index, st->s)) return former_in(p, index, st->s, s);
+        return person_set_in(p, index, st->s, s);
     case RECORD_STATEMENT_PURPOSE_SET: return purpose_set_in(p, index, st->s);
     default: break;
     }

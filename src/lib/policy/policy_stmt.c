@@ -183,8 +183,8 @@ static enum err mirror_check(const struct policy_people *p, const struct policy_
     const struct policy_purpose *u = policy_purpose(p, d->s.subject);
     if (d->kind == RECORD_STATEMENT_PURPOSE_SET) have = u == NULL ? 0 : u->index;
     else have = q == NULL ? 0 : q->index;
-    /* An older statement over a newer one would bring back a person who was put out. */
-    if (d->ref <= have) return ERR_INPUT;
+    /* An older statement over a newer one would bring back a person who was put out: it only says whose a key was. */
+    if (d->ref <= have) return policy_people_former(p, d->ref, &d->s) ? ERR_OK : ERR_INPUT;
     return policy_people_say(p, &d->st) == POLICY_SAY_DONE ? ERR_OK : ERR_INPUT;
 }
 
@@ -270,6 +270,7 @@ enum err policy_apply_use(struct policy_state *s, uint64_t index, const struct r
 /* mirrors --------------------------------------------------------------------------------------------------------------------------------- */
 
 struct wanted {
+    const struct policy_state *s;
     const struct policy_people *have, *from;
     uint64_t *out;
     size_t n;
@@ -297,16 +298,14 @@ static void want_person(struct wanted *w, struct slice account) {
     if (from->index > set && (have == NULL || have->index < from->index)) want(w, from->index);
 }
 
-/* Whose key it is, or was: for that the statement that had it comes first, when nothing newer is here. */
+/* Whose key it is, or was: for that the statement that brought it. */
 static void want_key(struct wanted *w, struct slice key) {
     if (policy_officer(w->from, key)) want_genesis(w);
     const struct policy_ring_key *k = policy_ring_same(policy_people_ring(w->from), key);
     if (k == NULL) return;
-    struct slice account = policy_person_account(w->from, k->holder);
-    const struct policy_person *have = policy_person(w->have, account);
     want_genesis(w);
-    if (k->removed && !policy_people_know(w->have, key) && (have == NULL || have->index < k->index)) want(w, k->index);
-    want_person(w, account);
+    if (k->removed && !policy_people_know(w->have, key) && !policy_customer_knows(w->s, key)) want(w, k->index);
+    want_person(w, policy_person_account(w->from, k->holder));
 }
 
 static void want_purpose(struct wanted *w, struct slice name) {
@@ -325,7 +324,7 @@ static void want_grant(struct wanted *w, const struct policy_grant *g, bool chai
 }
 
 size_t policy_mirrors(const struct policy_state *s, const struct policy_provider *p, const struct policy_statement *st, uint64_t out[POLICY_MIRRORS_MAX]) {
-    struct wanted w = {.have = s->access->people, .from = p->people, .out = out};
+    struct wanted w = {.s = s, .have = s->access->people, .from = p->people, .out = out};
     const struct policy_grant *g;
     uint8_t id[ID_BYTES];
     struct slice key;
