@@ -156,7 +156,7 @@ static void row_close(struct policy_grants *g, struct policy_grant *row) {
 
 /* time ------------------------------------------------------------------------------------------------------------------------------ */
 
-/* The chain that would extend it still waits for signatures. */
+/* The chain that would extend it still waits for signatures. Whatever comes of that one, this one needs no leaf to be as it was. */
 static bool extension_waits(const struct policy_state *s, const struct policy_grant *g, uint64_t t_ms) {
     const struct policy_open *o = policy_open_of(g);
     const struct policy_grant *e = o == NULL || !o->has_extension ? NULL : find(s, o->extension);
@@ -216,21 +216,10 @@ bool policy_grants_full(const struct policy_state *s) {
 
 /* changes -------------------------------------------------------------------------------------------------------------------------------- */
 
-/* A chain that no longer waits: what it extends is as it was, to its own end. */
-static void extension_done(struct policy_state *s, const struct policy_grant *g) {
-    struct policy_grant *old = g->has_extends ? find(s, g->extends) : NULL;
-    struct policy_open *o = old == NULL ? NULL : open_of(old);
-    if (o == NULL || old->state != POLICY_GRANT_EXTENSION_PENDING || memcmp(o->extension, g->id, ID_BYTES) != 0) return;
-    old->state = policy_grant_move(old->state, POLICY_EVENT_EXTENDED);
-    o->has_extension = false;
-}
-
 /* Every change of a state goes through here. */
 static void enter(struct policy_state *s, struct policy_grant *g, enum policy_grant_state to) {
     ASSERT(to != POLICY_GRANT_DRAFT); /* LAW-4: what the table does not have was refused before */
-    bool waited = policy_grant_kind(g->state) == POLICY_GRANT_PENDING;
     g->state = to;
-    if (waited && policy_grant_kind(to) != POLICY_GRANT_PENDING) extension_done(s, g);
     if (policy_grant_kind(to) == POLICY_GRANT_OVER) row_close(s->access->grants, g);
     s->access->grants->due_known = false;
 }
@@ -366,8 +355,6 @@ enum err policy_grant_time_fold(struct policy_state *s, uint64_t index, const ui
     if (times[i].event == POLICY_EVENT_FAIL || times[i].event == POLICY_EVENT_CLOSED) now = policy_grant_move(now, times[i].event);
     /* Said twice, or of what has not come: not true. */
     if (now != times[i].to || now == g->state) return ERR_INPUT;
-    bool started = times[i].event == POLICY_EVENT_TIME_START;
-    if (started && g->state != POLICY_GRANT_SCHEDULED) return ERR_INPUT;
     if (!dry) enter(s, g, now);
     return ERR_OK;
 }

@@ -373,6 +373,15 @@ static void an_approval_whose_key_is_gone_is_not_counted(void **unused) {
     assert_int_equal(grant_of(id)->approval_count, 3);
 }
 
+static void without_its_manager_a_chain_is_not_signed(void **unused) {
+    (void)unused;
+    const char *id = gid(1);
+    done(request(id));
+    done(approve(id, K_MONA));
+    check_say(rig_provider(&provider, RIG(PERSON_OFF, "mona", RIG_OFFICER, NULL)), POLICY_SAY_DONE);
+    check_say(rig_say(&state, approve(id, K_AA)), POLICY_SAY_APPROVALS);
+}
+
 /* ending ------------------------------------------------------------------------------------------------------------------------------ */
 
 static void who_has_a_part_ends_it_and_nobody_else(void **unused) {
@@ -558,6 +567,7 @@ int main(void) {
         T(an_approval_narrows_and_never_widens),
         T(a_narrower_prefix_is_counted_by_its_own_rule),
         T(an_approval_whose_key_is_gone_is_not_counted),
+        T(without_its_manager_a_chain_is_not_signed),
         T(who_has_a_part_ends_it_and_nobody_else),
         T(a_login_is_the_requesters_own),
         T(looking_is_for_who_has_a_part),
