@@ -14,6 +14,7 @@
  *   no genesis, unknown act            deny
  *   the steward                        its own acts, nothing else
  *   a statement                        acts of OWNER rows, by a key that genesis names
+ *   a person's session                 what its grant says, and none of what follows (policy_use.c)
  *   an access key                      must be known, on, and the named account's and user's
  *   CreateBucket                       the name is free and there is room; root, or a user whose policies allow it
  *   anything in a bucket               the bucket is there; then the evaluation of AWS: an explicit deny in the bucket's policy or the
