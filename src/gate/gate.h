@@ -112,6 +112,7 @@ struct gate {
     struct recent *recent;                         /* rule 8 */
     struct repeats *repeats;
     struct summaries *summaries;
+    struct sessions *sessions;                     /* session.c: the last ones that were opened; NULL until there was one */
     struct meters *meters;                         /* meter.c; NULL until somebody reads under a grant */
 };
 

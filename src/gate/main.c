@@ -16,6 +16,7 @@
 #include "gate/recent.h"
 #include "gate/repeat.h"
 #include "gate/request.h"
+#include "gate/session.h"
 #include "gate/summary.h"
 #include "jail/jail.h"
 #include "record/record.h"
@@ -225,6 +226,7 @@ static int serve(struct gate *g, struct buf *why)
     log_line(LOG_INFO, "ready", "boot=%u tenants=%zu landlock=%d", g->boot, g->tenant_count, start.walls.landlock_abi);
     loop_run(g->loop);
     conns_close(g);
+    session_forget(g);
     logbook_close(g->logbook);
     log_line(LOG_INFO, "stopped", "boot=%u", g->boot);
     return 0;

@@ -9,6 +9,8 @@
  */
 #include "gate/session.h"
 
+#include <stdlib.h>
+
 #define SESSION_VERSION 1
 #define SESSION_PREFIX "ASIA"
 #define SESSION_RANDOM_BYTES 10                    /* 16 characters of base32 */
@@ -101,4 +103,64 @@ enum err session_open(struct gate *g, struct slice token, struct session *s)
     buf_wipe_done(&plain);
     if (e != ERR_OK) wipe(s, sizeof *s);
     return e;
+}
+
+/* kept ---------------------------------------------------------------------------------------------------------------------------------- */
+
+#define SESSION_SCOPE_CHARS_MAX 80
+
+struct kept {
+    char token[SESSION_TOKEN_CHARS_MAX], scope[SESSION_SCOPE_CHARS_MAX];         /* of the signing key: date/region/service/aws4_request */
+    size_t token_n, scope_n;                       /* token_n 0: empty */
+    struct session s;                              /* its secret is wiped: the signing key is what it is kept for */
+    struct s3_signing_key key;
+};
+struct sessions {
+    struct kept slot[SESSIONS_KEPT];
+};
+
+static void kept_drop(struct kept *x)
+{
+    if (x->token_n) s3_signing_key_done(&x->key);
+    wipe(x, sizeof *x);
+}
+
+void session_forget(struct gate *g)
+{
+    for (size_t i = 0; g->sessions && i < SESSIONS_KEPT; i++) kept_drop(&g->sessions->slot[i]);
+    free(g->sessions);
+    g->sessions = NULL;
+}
+
+/* By its last characters: they are of the seal's tag, which nobody chooses. */
+static struct kept *kept_at(struct gate *g, struct slice token)
+{
+    size_t at = 0;
+    if (!g->sessions) g->sessions = calloc(1, sizeof *g->sessions);
+    if (!g->sessions) return NULL;
+    for (size_t i = token.n > 8 ? token.n - 8 : 0; i < token.n; i++) at = at * 31 + token.p[i];
+    return &g->sessions->slot[at % SESSIONS_KEPT];
+}
+
+enum err session_signing(struct gate *g, const struct s3_auth *a, struct session *s, struct s3_signing_key **k)
+{
+    struct kept *x = kept_at(g, a->token);
+    if (!x) return ERR_NOMEM;
+    bool same = x->token_n && slice_eq(a->token, slice_of(x->token, x->token_n)) && slice_eq(a->scope, slice_of(x->scope, x->scope_n));
+    if (!same) {
+        TRY(session_open(g, a->token, s));
+        kept_drop(x);
+        if (a->scope.n > sizeof x->scope) return ERR_LIMIT;
+        enum err e = s3_signing_key_init(&x->key, slice_str(s->secret_key), a->date, a->region, a->service);
+        wipe(s->secret_key, sizeof s->secret_key);
+        TRY(e);
+        memcpy(x->token, a->token.p, a->token.n);  /* it was opened: it has its bound */
+        memcpy(x->scope, a->scope.p, a->scope.n);
+        x->token_n = a->token.n;
+        x->scope_n = a->scope.n;
+        x->s = *s;
+    }
+    *s = x->s;
+    *k = &x->key;
+    return ERR_OK;
 }

@@ -24,6 +24,13 @@ MUST_USE enum err session_make(struct gate *g, struct gate_tenant *t, struct ses
 /* MISSING: no such tenant; VERIFY: not sealed here; the expiry is for the caller to look at. */
 MUST_USE enum err session_open(struct gate *g, struct slice token, struct session *s);
 
+/* The same for a request: the session of its token, without the secret, and the signing key of its scope; a loan until the next call. What was opened last is kept
+ * (SESSIONS_KEPT): a further request of a session costs a comparison of its token. Errors as session_open(); LIMIT, NOMEM, CRYPTO: no key. */
+struct s3_auth;
+struct s3_signing_key;
+MUST_USE enum err session_signing(struct gate *g, const struct s3_auth *a, struct session *s, struct s3_signing_key **k);
+void session_forget(struct gate *g);               /* all that is kept */
+
 /* A grant is over (revoked, completed, expired): every stream under it is told to stop. done is called once, from a later turn or at once when there is none:
  * ok false: a front did not say KILLED within METER_KILL_MS. */
 void meter_kill(struct gate *g, struct gate_tenant *t, const uint8_t grant[ID_BYTES], void (*done)(void *ctx, bool ok), void *ctx);

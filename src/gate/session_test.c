@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Unit tests of session.c: what was sealed comes back; nothing else opens.
  */
+#include <stdio.h>
+
 #include "base/test.h"
 #include "gate/session.h"
 
@@ -175,6 +177,65 @@ static void what_is_sealed_is_parsed_to_its_last_byte(void **state)
     }
 }
 
+static struct s3_auth auth_of(struct slice token, const char *day)
+{
+    static char scope[64];
+    snprintf(scope, sizeof scope, "%s/eu-north-1/s3/aws4_request", day);
+    return (struct s3_auth){.token = token, .date = slice_str(day), .region = SLICE_LIT("eu-north-1"), .service = SLICE_LIT("s3"), .scope = slice_str(scope)};
+}
+
+static void signs_as(struct s3_signing_key *k, const struct s3_auth *a, const char *secret)
+{
+    struct s3_signing_key own;
+    uint8_t x[HASH_BYTES], y[HASH_BYTES];
+    check_err(s3_signing_key_init(&own, slice_str(secret), a->date, a->region, a->service), ERR_OK);
+    check_err(s3_sign(&own, SLICE_LIT("20261124T120000Z"), a->scope, SLICE_LIT("x"), x), ERR_OK);
+    check_err(s3_sign(k, SLICE_LIT("20261124T120000Z"), a->scope, SLICE_LIT("x"), y), ERR_OK);
+    assert_memory_equal(x, y, sizeof x);
+    s3_signing_key_done(&own);
+}
+
+/* More sessions than are kept, each asked for again, on two days: always its own key. */
+static void a_kept_session_is_the_one_of_its_token_and_scope(void **state)
+{
+    (void)state;
+    enum { MANY = SESSIONS_KEPT + 50 };
+    static char tokens[MANY][SESSION_TOKEN_CHARS_MAX + 1], secrets[MANY][SECRET_KEY_CHARS + 1], names[MANY][SESSION_ACCESS_KEY_CHARS + 1];
+    for (size_t i = 0; i < MANY; i++) {
+        AUTO(buf) struct buf token = BUF_INIT(SESSION_TOKEN_CHARS_MAX);
+        struct session s;
+        session(&s, 1 + i % POLICY_WORD_CHARS_MAX);
+        check_err(session_make(&gate, &tenants[i % 2], &s, &token), ERR_OK);
+        memcpy(tokens[i], token.p, token.n);
+        tokens[i][token.n] = 0;
+        memcpy(secrets[i], s.secret_key, sizeof secrets[i]);
+        memcpy(names[i], s.access_key, sizeof names[i]);
+    }
+    for (unsigned round = 0; round < 4; round++)
+        for (size_t i = 0; i < MANY; i++) {
+            const struct s3_auth a = auth_of(slice_str(tokens[i]), round == 1 ? "20261124" : "20261125");
+            struct session s;
+            struct s3_signing_key *k;
+            for (int twice = 0; twice < 2; twice++) {
+                check_err(session_signing(&gate, &a, &s, &k), ERR_OK);
+                assert_string_equal(s.access_key, names[i]);
+                assert_memory_equal(s.tenant, tenants[i % 2].id, ID_BYTES);
+                assert_string_equal(s.secret_key, "");
+                signs_as(k, &a, secrets[i]);
+            }
+        }
+    char changed[SESSION_TOKEN_CHARS_MAX + 1];
+    memcpy(changed, tokens[0], sizeof changed);
+    changed[30] = changed[30] == 'a' ? 'b' : 'a';  /* its slot is the same: nothing of the kept one is given */
+    const struct s3_auth a = auth_of(slice_str(changed), "20261125");
+    struct session s;
+    struct s3_signing_key *k;
+    check_err(session_signing(&gate, &a, &s, &k), ERR_VERIFY);
+    const struct s3_auth none = auth_of(SLICE_LIT(""), "20261125");
+    check_err(session_signing(&gate, &none, &s, &k), ERR_VERIFY);
+    session_forget(&gate);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +245,7 @@ int main(void)
         cmocka_unit_test(nothing_but_what_was_sealed_opens),
         cmocka_unit_test(a_token_moved_to_another_tenant_does_not_open),
         cmocka_unit_test(what_is_sealed_is_parsed_to_its_last_byte),
+        cmocka_unit_test(a_kept_session_is_the_one_of_its_token_and_scope),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

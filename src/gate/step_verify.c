@@ -289,26 +289,17 @@ static void session_manners(struct gate_request *r, struct verified *v, const st
     if (v->why) s3_fault_set(&r->fault, S3E_AccessDenied, v->why[0] == 'p' ? "A session under a grant signs headers; a presigned URL is not taken" : "A request under a grant is taken once");
 }
 
-static enum s3_error session_signature(struct gate_request *r, const struct s3_auth *a, const struct session *s)
-{
-    struct s3_signing_key k;
-    if (!slice_is(a->access_key, s->access_key)) return S3E_InvalidAccessKeyId;
-    if (s3_signing_key_init(&k, slice_str(s->secret_key), a->date, a->region, a->service) != ERR_OK) return S3E_InternalError;
-    enum s3_error e = s3_verify(&k, a, r->ask.canonical);
-    s3_signing_key_done(&k);
-    return e;
-}
-
 static const struct verified *verify_session(struct gate_request *r, const struct s3_auth *a)
 {
     struct gate *g = r->gate;
     struct session s;
-    if (session_open(g, a->token, &s) != ERR_OK) return not_proven(r, NULL, S3E_InvalidToken);
+    struct s3_signing_key *k;
+    enum err opened = session_signing(g, a, &s, &k);
+    if (opened != ERR_OK) return not_proven(r, NULL, opened == ERR_MISSING || opened == ERR_VERIFY ? S3E_InvalidToken : S3E_InternalError);
     struct gate_tenant *t = map_get(g->tenants, slice_of(s.tenant, ID_BYTES));   /* LAW-5: the token's; nothing names another */
     bool global = may_be_global(r, a);
     enum s3_error e = s3_auth_check_scope(a, slice_str(g->region), g->conf.any_region || global, SERVICE_S3, &r->fault);
-    if (e == S3E_NONE) e = session_signature(r, a, &s);
-    wipe(s.secret_key, sizeof s.secret_key);
+    if (e == S3E_NONE) e = slice_is(a->access_key, s.access_key) ? s3_verify(k, a, r->ask.canonical) : S3E_InvalidAccessKeyId;
     if (e != S3E_NONE) return not_proven(r, t, e);
     take_proven(r, a, true, global);
     struct verified *v = verified_make(r, POLICY_AUTH_STS, t, NULL, 1);
