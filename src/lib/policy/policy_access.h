@@ -150,6 +150,8 @@ const struct policy_grant *policy_grant(const struct policy_state *s, const uint
 enum policy_grant_state policy_grant_state(const struct policy_state *s, const struct policy_grant *g, uint64_t t_ms);
 /* Those that are not over, in order of their requests; *cursor 0 to begin. */
 const struct policy_grant *policy_grant_next(const struct policy_state *s, size_t *cursor);
+/* Approvals of the customer's that the rule of its bucket and prefix wants now; *standing: how many of those given still count. Not over (asserted). */
+unsigned policy_grant_need(const struct policy_state *s, const struct policy_grant *g, unsigned *standing);
 /* The next moment at which time changes a state (start, end, lapse): a `grant` leaf is due then. UINT64_MAX: none. */
 uint64_t policy_grants_due(const struct policy_state *s);
 

@@ -209,6 +209,13 @@ const struct policy_grant *policy_grant_next(const struct policy_state *s, size_
     return *cursor < slot_count(g) ? row_at(g, slot_at(g, (*cursor)++)->row) : NULL;
 }
 
+unsigned policy_grant_need(const struct policy_state *s, const struct policy_grant *g, unsigned *standing) {
+    ASSERT(s->magic == POLICY_STATE_MAGIC && g->terms != NULL);
+    const struct policy_rule *rule = policy_rule_for(s, slice_str(g->terms->bucket), g->terms->prefix);
+    *standing = policy_grant_standing(s, g, rule);
+    return rule->need;
+}
+
 bool policy_grants_full(const struct policy_state *s) {
     const struct policy_grants *g = s->access->grants;
     return slot_count(g) >= POLICY_GRANTS_OPEN_MAX || g->rows.n / sizeof(struct policy_grant) >= POLICY_GRANTS_MAX;
