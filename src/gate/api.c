@@ -6,11 +6,13 @@
  * Spec: docs/spec/record.md, docs/spec/export.md
  */
 #include "gate/request.h"
+#include "gate/say.h"
 #include "gate/tenants.h"
 
 #define OPENINGS_COUNT_MAX 256
 #define OPENINGS_BYTES_MAX (16 * 1024 * 1024)
 #define STATEMENT_BODY_BYTES_MAX 65536
+#define WHO_CAN_BYTES_MAX (8 * 1024 * 1024)
 
 struct openings_ask {
     struct gate_log *log;
@@ -22,7 +24,7 @@ struct openings_ask {
 static void statement_answer(void *ctx, uint16_t status, struct slice json)
 {
     struct gate_request *r = ctx;
-    request_put_header(r, "content-type", status == 200 ? SLICE_LIT("application/json") : SLICE_LIT("application/problem+json"));
+    request_put_header(r, "content-type", status < 300 ? SLICE_LIT("application/json") : SLICE_LIT("application/problem+json"));
     request_put_header(r, "cache-control", SLICE_LIT("no-store"));
     request_answer(r, NULL, status, json);
 }
@@ -111,10 +113,49 @@ static void openings_begin(struct gate_request *r)
     step_record_or_fail(r, &says, NULL, openings_durable);
 }
 
+/* who can ---------------------------------------------------------------------------------------------------------------------- */
+
+static void who_can_durable(struct gate_request *r, const struct recorded *rec)
+{
+    AUTO(buf) struct buf out = BUF_INIT(WHO_CAN_BYTES_MAX);
+    ASSERT(recorded_durable(rec));                 /* LAW-1 */
+    say_who_can(r->gate, r->tenant, request_param(r, "bucket")->value, request_param(r, "key")->value, r->now_ms, &out);
+    if (!buf_ok(&out)) {
+        s3_fault_set(&r->fault, S3E_InternalError, "There are too many who could be told of");
+        request_fail(r, rec);
+        return;
+    }
+    request_put_header(r, "content-type", SLICE_LIT("application/json"));
+    request_put_header(r, "cache-control", SLICE_LIT("no-store"));
+    request_answer(r, rec, 200, buf_slice(&out));
+}
+
+static void who_can_begin(struct gate_request *r)
+{
+    const struct s3_param *bucket = request_param(r, "bucket"), *key = request_param(r, "key");
+    AUTO(buf) struct buf qry = BUF_INIT(4096);
+    r->act = "WhoCan";
+    if (!step_decide_and_bind(r)) {
+        step_refuse(r);
+        return;
+    }
+    if (!bucket || !key || s3_bucket_name_check(bucket->value) != S3E_NONE || key->value.n == 0 || key->value.n > S3_KEY_BYTES_MAX) {
+        s3_fault_set(&r->fault, S3E_InvalidArgument, "bucket and key name an object");
+        step_refuse(r);
+        return;
+    }
+    if (!request_may_record(r, false)) return;
+    const struct record_qry q = {.prefix = bucket->value, .after = key->value};
+    record_qry_put(&qry, &q);
+    const struct leaf_says says = {.qry = buf_slice(&qry)};
+    step_record_or_fail(r, &says, NULL, who_can_durable);
+}
+
 void api_ask(struct gate_request *r)
 {
     if (r->ask.auth != WIRE_AUTH_NONE) {
         if (slice_is(r->s3.path, "/v1/openings") && slice_is(r->s3.method, "GET")) openings_begin(r);
+        else if (slice_is(r->s3.path, "/v1/who-can") && slice_is(r->s3.method, "GET")) who_can_begin(r);
         else request_fail_code(r, S3E_NoSuchKey, "There is nothing at this path; docs/spec/export.md lists the API");
         return;
     }

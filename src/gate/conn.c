@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "gate/say.h"
 #include "gate/summary.h"
 
 #define CONN_MAGIC 0x434f4e4eu
@@ -252,8 +253,21 @@ static enum err on_tend(struct gate_conn *c, uint64_t id, struct slice payload)
     if (m.what == WIRE_TEND_GRAVE) op_purge_all(c->gate);
     else if (m.what == WIRE_TEND_SUMMARIES) readers_summarise(c->gate);
     else if (m.what == WIRE_TEND_LIFECYCLE) lifecycle_run(c->gate);
+    else if (m.what == WIRE_TEND_GRANTS) say_tend(c->gate);
     else return ERR_INPUT;
     answer_plain(c, id, S3E_NONE);
+    return ERR_OK;
+}
+
+static enum err on_notices(struct gate_conn *c, uint64_t id, struct slice payload)
+{
+    struct wire_notices m;
+    AUTO(buf) struct buf rows = BUF_INIT(WIRE_DATA_BYTES_MAX);
+    bool more = false;
+    TRY(wire_get_notices(payload, &m));
+    if (!say_notices(c->gate, m.cursors, &rows, &more)) return ERR_INPUT;
+    const struct wire_noticed out = {.more = more, .rows = buf_slice(&rows)};
+    conn_done(c, wire_put_noticed(wire_conn_out(c->wire), id, &out));
     return ERR_OK;
 }
 
@@ -272,6 +286,7 @@ static enum err conn_frame(struct wire_conn *w, uint8_t type, uint64_t id, struc
     case WIRE_KILLED: return on_killed(c, id, payload);
     case WIRE_LOGREAD: return on_logread(c, id, payload);
     case WIRE_TEND: return on_tend(c, id, payload);
+    case WIRE_NOTICES: return on_notices(c, id, payload);
     default: return ERR_INPUT;
     }
 }

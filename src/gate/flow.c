@@ -11,6 +11,7 @@
 #include "gate/keeper_link.h"
 #include "gate/recent.h"
 #include "gate/request.h"
+#include "gate/say.h"
 #include "record/record.h"
 
 #define WRITE_MAGIC 0x57524954u
@@ -144,6 +145,9 @@ static void flow_serve(struct gate *g, struct gate_tenant *t)
 {
     struct gate_flow *f = t->flow;
     if (t->served || f->recovering || f->mismatch || !f->checked) return;
+    /* What changed on the provider log while nobody looked (a crash between the two logs) is here before anything is decided. */
+    enum err e = say_mirror(g, t, NULL);
+    if (e != ERR_OK) log_line(LOG_ERROR, "mirror-not-written", "log=%s err=%s", log_name(t->control), err_name(e));
     t->served = true;
     t->unserved_why[0] = 0;
     step_served(g, t);

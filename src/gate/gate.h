@@ -58,6 +58,7 @@ struct gate_bucket {
     bool dead;                                     /* deleted: out of the tenant's map by name; requests may still point here */
 };
 
+struct gate_say;                                   /* say_internal.h: the provider's people, and what waits */
 struct gate_flow;                                  /* flow.h: the pipeline's state of one tenant */
 
 struct gate_tenant {
@@ -114,6 +115,7 @@ struct gate {
     struct summaries *summaries;
     struct sessions *sessions;                     /* session.c: the last ones that were opened; NULL until there was one */
     struct meters *meters;                         /* meter.c; NULL until somebody reads under a grant */
+    struct gate_say *say;                          /* made by say_provider_open() */
 };
 
 /* flow.c ------------------------------------------------------------------------------------------------------------ */

@@ -29,7 +29,7 @@ static void submitted(void *ctx, uint16_t status, struct slice json)
     json_t *j = json_loadb((const char *)json.p, json.n, 0, NULL);
     ASSERT(j);
     json_array_append_new(n->out, j);
-    if (status != 200) n->code = 1;
+    if (status >= 300) n->code = 1;
     n->again.run = submit_next, n->again.ctx = n;
     loop_after_add(n->gate->loop, &n->again);
 }

@@ -20,15 +20,22 @@ struct say_submission {
     struct slice peer;
     uint64_t now_ms;
 };
+struct json_t;
+/* Answers with a JSON document and lets go of it; what was written is wiped, because secrets pass through here. statements.c has it from here. */
+void say_respond(statement_done done, void *ctx, uint16_t status, struct json_t *take_j);
 /* Answers once by done, later or at once. Nonce and clock are checked and noted here, as statements.c does for its own. */
 void say_submit(struct gate *g, const struct say_submission *u, statement_done done, void *ctx);
 
+/* Of taken statements: at start the fold brings back what was taken before. */
+struct nonces *say_nonces(struct gate *g);
 /* The provider's fold; every leaf of the provider log goes through it at start and when appended. */
 MUST_USE enum err say_provider_open(struct gate *g);
 MUST_USE enum err say_provider_apply(struct gate *g, uint64_t index, struct slice leaf, struct slice opening);
 /* Appends to t's control log the mirrors that are out of date (st NULL: of what pending and live grants rely on). */
 MUST_USE enum err say_mirror(struct gate *g, struct gate_tenant *t, const struct policy_statement *st);
 
+/* tenants.c: every `grant` leaf of a control log, at start and when appended. */
+void say_grant_folded(struct gate *g, struct gate_tenant *t, const struct record_leaf *l);
 void say_tend(struct gate *g);                     /* TEND_GRANTS: `grant` leaves that are due */
 /* NOTICES of the steward: rows for what stands on control logs past the cursors and is durable. False: bad cursors. */
 bool say_notices(struct gate *g, struct slice cursors, struct buf *rows, bool *more);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Signed statements: the only way by which persons change who may do what (genesis, tenants, access keys, log readers).
- * Role: POST /v1/statements and `tillit-gate --init`; one JSON object in, one out.
+ * Role: POST /v1/statements and `tillit-gate --init`; one JSON object in, one out. Kinds with terms go on in say.c.
  * Trusts: a statement's own SSH signature by a key that the log names. Distrusts: everything around it, the front included.
  * Law: 3 (decides from signed bytes), 6 (only the customer's keys widen: every kind names whose signature it takes).
  * Spec: docs/spec/statement.md
  */
 #include "gate/nonces.h"
+#include "gate/say.h"
 #include "gate/tenants.h"
 
 #include <jansson.h>
@@ -13,7 +14,6 @@
 #include <stdlib.h>
 
 #define STATEMENT_TEXT_BYTES_MAX 60000
-#define STATEMENT_SIGNATURE_BYTES_MAX 4096
 
 struct submission {
     struct gate *gate;
@@ -36,27 +36,9 @@ struct waiting {
     json_t *answer;
 };
 
-/* At start the fold brings back what was taken before. */
-static struct nonces *nonces(void)
-{
-    static struct nonces *all;
-    if (!all) all = nonces_new(STATEMENT_NONCES_MAX, 2 * STATEMENT_SKEW_MS);
-    return all;
-}
-
-static void respond(statement_done done, void *ctx, uint16_t status, json_t *j)
-{
-    char *text = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
-    ASSERT(text);
-    done(ctx, status, slice_str(text));
-    wipe(text, strlen(text));          /* a new access key's secret passes through here */
-    free(text);
-    json_decref(j);
-}
-
 static void refuse(statement_done done, void *ctx, uint16_t status, const char *title, const char *detail)
 {
-    respond(done, ctx, status, json_pack("{s:s, s:s, s:i, s:s}", "type", "about:blank", "title", title, "status", status, "detail", detail));
+    say_respond(done, ctx, status, json_pack("{s:s, s:s, s:i, s:s}", "type", "about:blank", "title", title, "status", status, "detail", detail));
 }
 
 static void on_durable(struct log_wait *w)
@@ -66,7 +48,7 @@ static void on_durable(struct log_wait *w)
     char receipt[96];
     snprintf(receipt, sizeof receipt, "%s/%llu", log_name(w->log), (unsigned long long)w->index);
     json_object_set_new(x->answer, "receipt", json_string(receipt));
-    respond(x->done, x->ctx, 200, x->answer);
+    say_respond(x->done, x->ctx, 200, x->answer);
     free(x);
 }
 
@@ -141,7 +123,12 @@ static enum err leaf_append(struct submission *u, const struct leaf_parts *p, st
     }
     struct waiting *x = calloc(1, sizeof *x);
     if (!x) return ERR_NOMEM;
-    enum err noted = nonces_note(nonces(), slice_of(u->s.nonce, NONCE_BYTES), u->now);
+    enum err folded = u->log == g->provider ? say_provider_apply(g, log_size(u->log), buf_slice(&leaf), buf_slice(&opening)) : ERR_OK;
+    if (folded != ERR_OK) {
+        free(x);
+        return folded;
+    }
+    enum err noted = nonces_note(say_nonces(u->gate), slice_of(u->s.nonce, NONCE_BYTES), u->now);
     ASSERT(noted == ERR_OK);           /* accept() asked */
     *x = (struct waiting){.wait.durable = on_durable, .done = done, .ctx = ctx, .answer = u->answer};
     const struct log_append a = {.leaf = buf_slice(&leaf), .opening = buf_slice(&opening), .void_ref = UINT64_MAX};
@@ -347,7 +334,7 @@ static enum err (*const kinds[RECORD_STATEMENT_COUNT])(struct submission *, stat
 
 /* arrival ----------------------------------------------------------------------------------------------------------- */
 
-void statements_seen(struct slice stmt_value)
+void statements_seen(struct gate *g, struct slice stmt_value)
 {
     struct reader r = reader_of(stmt_value);
     struct record_statement s;
@@ -356,14 +343,13 @@ void statements_seen(struct slice stmt_value)
     /* Old ones need no memory: the clock check refuses their copies. */
     uint64_t now = clock_wall_ms();
     if (s.t + STATEMENT_SKEW_MS < now) return;
-    enum err e = nonces_note(nonces(), slice_of(s.nonce, NONCE_BYTES), now);
-    if (e != ERR_OK) log_line(LOG_WARN, "nonce-not-kept", "err=%s", err_name(e));
+    enum err e = nonces_note(say_nonces(g), slice_of(s.nonce, NONCE_BYTES), now);
+    /* Mirrors, and refused copies, have the nonce of what they are of. */
+    if (e != ERR_OK && e != ERR_EXISTS) log_line(LOG_WARN, "nonce-not-kept", "err=%s", err_name(e));
 }
 
 static enum err accept(struct submission *u)
 {
-    u->why = "the statement is not canonical, or of a kind that is not known";
-    TRY(record_statement_parse(u->text, &u->s));
     u->why = "the signature does not verify: it must be `ssh-keygen -Y sign -n " RECORD_STATEMENT_NAMESPACE "` over exactly the statement, by an ed25519 key";
     if (record_sshsig_verify(&u->gate->hash, u->armored, u->text, RECORD_STATEMENT_NAMESPACE, &u->sig) != ERR_OK) return ERR_VERIFY;
     u->why = "the statement's time is more than 15 minutes from the gate's clock";
@@ -372,37 +358,66 @@ static enum err accept(struct submission *u)
     u->why = "the gate cannot write its log now";
     if (!logbook_ready(u->gate->logbook, true)) return ERR_FULL;
     /* Noted when it is taken (leaf_append): of a stranger's statement nothing is kept. */
-    enum err e = nonces_check(nonces(), slice_of(u->s.nonce, NONCE_BYTES), u->now);
+    enum err e = nonces_check(say_nonces(u->gate), slice_of(u->s.nonce, NONCE_BYTES), u->now);
     u->why = e == ERR_EXISTS ? "a statement with this nonce was taken already: write a new one"
                              : "the gate's clock was set back, or there were very many statements: wait, or ask the operator";
     return e;
 }
 
+/* The two members of a body; an assertion (WebAuthn) is kept as canonical JSON. False: not such a body. take_passkey: free() it. */
+static bool body_read(json_t *j, struct slice *text, struct slice *signature, char **take_passkey)
+{
+    const char *t = NULL, *s = NULL;
+    size_t t_n = 0, s_n = 0;
+    json_t *assertion = NULL;
+    *take_passkey = NULL;
+    if (!j) return false;
+    if (json_unpack_ex(j, NULL, JSON_STRICT, "{s:s%, s:s%}", "statement", &t, &t_n, "signature", &s, &s_n) == 0) {
+        *signature = slice_of(s, s_n);
+    } else if (json_unpack_ex(j, NULL, JSON_STRICT, "{s:s%, s:o}", "statement", &t, &t_n, "assertion", &assertion) == 0 && json_is_object(assertion)) {
+        *take_passkey = json_dumps(assertion, JSON_COMPACT | JSON_SORT_KEYS);
+        ASSERT(*take_passkey);
+        *signature = slice_str(*take_passkey);
+    } else {
+        return false;
+    }
+    *text = slice_of(t, t_n);
+    return signature->n <= (*take_passkey ? ASSERTION_CHARS_MAX : SSHSIG_CHARS_MAX);
+}
+
+static void submit_own(struct submission *u, statement_done done, void *ctx)
+{
+    u->answer = json_object();
+    enum err e = accept(u);
+    if (e == ERR_OK) {
+        u->why = NULL;
+        e = kinds[u->s.kind](u, done, ctx);
+    }
+    if (e == ERR_OK) return;
+    enum err_class c = err_class(e);
+    uint16_t status = c == ERRC_AUTH ? 403 : e == ERR_EXISTS ? 409 : c == ERRC_INPUT || c == ERRC_LIMIT ? 400 : 503;
+    refuse(done, ctx, status, status == 403 ? "Forbidden" : status == 409 ? "Conflict" : status == 400 ? "Bad Request" : "Service Unavailable",
+           u->why ? u->why : err_text(e));
+    json_decref(u->answer);
+}
+
 void statements_submit(struct gate *g, struct slice json, struct slice peer, statement_done done, void *ctx)
 {
-    json_error_t at;
-    json_t *j = json_loadb((const char *)json.p, json.n, JSON_REJECT_DUPLICATES, &at);
-    const char *text = NULL, *signature = NULL;
-    size_t text_n = 0, signature_n = 0;
-    if (!j || json_unpack_ex(j, &at, JSON_STRICT, "{s:s%, s:s%}", "statement", &text, &text_n, "signature", &signature, &signature_n) != 0 ||
-        signature_n > STATEMENT_SIGNATURE_BYTES_MAX) {
-        json_decref(j);
-        refuse(done, ctx, 400, "Bad Request", "the body must be {\"statement\": canonical JSON as a string, \"signature\": armored SSH signature}");
-        return;
+    json_t *j = json_loadb((const char *)json.p, json.n, JSON_REJECT_DUPLICATES, NULL);
+    char *passkey = NULL;
+    struct submission u = {.gate = g, .peer = peer, .now = g->loop ? loop_wall_ms(g->loop) : clock_wall_ms()};
+    if (!body_read(j, &u.text, &u.armored, &passkey)) {
+        refuse(done, ctx, 400, "Bad Request", "the body must be {\"statement\": canonical JSON as a string, \"signature\": armored SSH signature}, or \"assertion\": a WebAuthn assertion, in its place");
+    } else if (record_statement_parse(u.text, &u.s) != ERR_OK) {
+        refuse(done, ctx, 400, "Bad Request", "the statement is not canonical, or of a kind that is not known");
+    } else if (record_kind_has_terms(u.s.kind)) {
+        const struct say_submission said = {.text = u.text, .signature = u.armored, .passkey = passkey != NULL, .s = u.s, .peer = peer, .now_ms = u.now};
+        say_submit(g, &said, done, ctx);
+    } else if (passkey) {
+        refuse(done, ctx, 403, "Forbidden", "a statement of this kind is signed by an SSH key");
+    } else {
+        submit_own(&u, done, ctx);
     }
-    struct submission u = {.gate = g, .peer = peer, .text = slice_of(text, text_n), .armored = slice_of(signature, signature_n),
-                           .now = g->loop ? loop_wall_ms(g->loop) : clock_wall_ms(), .answer = json_object()};
-    enum err e = accept(&u);
-    if (e == ERR_OK) {
-        u.why = NULL;
-        e = kinds[u.s.kind](&u, done, ctx);
-    }
-    if (e != ERR_OK) {
-        enum err_class c = err_class(e);
-        uint16_t status = c == ERRC_AUTH ? 403 : e == ERR_EXISTS ? 409 : c == ERRC_INPUT || c == ERRC_LIMIT ? 400 : 503;
-        refuse(done, ctx, status, status == 403 ? "Forbidden" : status == 409 ? "Conflict" : status == 400 ? "Bad Request" : "Service Unavailable",
-               u.why ? u.why : err_text(e));
-        json_decref(u.answer);
-    }
+    free(passkey);
     json_decref(j);
 }

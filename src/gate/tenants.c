@@ -5,6 +5,7 @@
  * Law: 4 (the control log is the state), 5 (one table of access keys decides the tenant), 6 (signers come from the log).
  * Spec: docs/spec/keys.md, docs/spec/record.md, docs/spec/dir.md
  */
+#include "gate/say.h"
 #include "gate/tenants.h"
 
 #include <dirent.h>
@@ -312,6 +313,7 @@ enum err tenants_control_apply(struct gate *g, struct gate_tenant *t, uint64_t i
     if (l.kind == RECORD_K_KEY) key_fold(g, &l, opened(&o, RECORD_F_KEYC), SLICE_LIT(POLICY_USER_ROOT));
     if (l.kind == RECORD_K_IAM) iam_fold(g, &l, opened(&o, RECORD_F_SUB));
     if (l.kind == RECORD_K_RDR) readers_fold(g, t, record_int(&l, RECORD_F_ON, 0) == 1, opened(&o, RECORD_F_RDR));
+    if (l.kind == RECORD_K_GRANT) say_grant_folded(g, t, &l);
     return ERR_OK;
 }
 
@@ -337,7 +339,7 @@ static enum err control_each(void *ctx, uint64_t index, struct slice leaf, struc
 {
     struct opening_keyring *k = ctx;
     struct record_opening o;
-    if (opening.n > 0 && record_opening_parse(opening, &o) == ERR_OK) statements_seen(opened(&o, RECORD_F_STMT));
+    if (opening.n > 0 && record_opening_parse(opening, &o) == ERR_OK) statements_seen(k->gate, opened(&o, RECORD_F_STMT));
     return tenants_control_apply(k->gate, k->tenant, index, leaf, opening);
 }
 
@@ -384,11 +386,11 @@ static enum err provider_each(void *ctx, uint64_t index, struct slice leaf, stru
     struct gate *g = ctx;
     struct record_leaf l;
     struct record_opening o = {0};
-    (void)index;
     TRY(record_leaf_parse(leaf, RECORD_LOG_PROVIDER, &l));
     if (opening.n > 0) TRY(record_opening_parse(opening, &o));
     TRY(record_opening_check(&g->hash, &l, &o));   /* LAW-6, as for a tenant's control log; `start` alone has none */
-    statements_seen(opened(&o, RECORD_F_STMT));
+    statements_seen(g, opened(&o, RECORD_F_STMT));
+    TRY(say_provider_apply(g, index, leaf, opening));
     if (l.kind == RECORD_K_GENESIS) tenants_signers_take(&g->officers, l.f[RECORD_F_SIGNER].text);
     if (l.kind == RECORD_K_RDR) readers_fold(g, NULL, record_int(&l, RECORD_F_ON, 0) == 1, opened(&o, RECORD_F_RDR));
     if (l.kind != RECORD_K_TENANT) return ERR_OK;
@@ -423,6 +425,7 @@ static enum err logs_and_keys_open(struct gate *g, struct buf *why)
     g->tenants = map_new(TENANTS_MAX);
     g->keys = map_new(TENANTS_MAX * 16);
     readers_init(g);
+    TRY(say_provider_open(g));
     TRY(log_add(g, &g->provider_key, LOG_KIND_PROVIDER, 0, &g->provider));
     TRY(log_add(g, &g->provider_key, LOG_KIND_HEADS, UINT32_MAX, &g->heads));
     TRY(fold(g->heads, NULL, NULL));

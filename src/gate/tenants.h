@@ -15,7 +15,7 @@ MUST_USE enum err tenants_logs_open(struct gate *g, struct gate_tenant *t);
 void tenants_signers_take(struct gate_signers *s, struct slice list);
 
 /* statements.c: an opened `stmt` value of the fold: its nonce was used. Once per leaf, at start. */
-void statements_seen(struct slice stmt_value);
+void statements_seen(struct gate *g, struct slice stmt_value);
 
 /* readers.c */
 void readers_init(struct gate *g);

@@ -18,6 +18,7 @@
 #define SUMMARIES_EVERY_MS 3600000     /* a summary leaf per reader and hour */
 #define LIFECYCLE_EVERY_MS 3600000     /* of a real day; when lifecycle rules' days are shorter, LIFECYCLE_PER_DAY looks in one of them */
 #define LIFECYCLE_PER_DAY 5
+#define GRANTS_EVERY_MS 1000           /* what time does to a grant is on the log, and its streams are stopped, within that */
 #define RECONNECT_MS 100
 
 struct errand {
@@ -36,7 +37,8 @@ static struct steward {
 } steward;
 static struct errand errands[] = {{WIRE_TEND_GRAVE, "steward-grave-ms", GRAVE_EVERY_MS, {0}},
                                   {WIRE_TEND_SUMMARIES, "steward-summaries-ms", SUMMARIES_EVERY_MS, {0}},
-                                  {WIRE_TEND_LIFECYCLE, "steward-lifecycle-ms", LIFECYCLE_EVERY_MS, {0}}};
+                                  {WIRE_TEND_LIFECYCLE, "steward-lifecycle-ms", LIFECYCLE_EVERY_MS, {0}},
+                                  {WIRE_TEND_GRANTS, "steward-grants-ms", GRANTS_EVERY_MS, {0}}};
 
 static void tend(struct loop_timer *t)
 {

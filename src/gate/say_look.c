@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * say_look: access.look: grants as they stand, and what happens to one of them, as it happens.
+ * Role: behind the durable leaf of the look itself. Trusts: policy_say(), which allowed it. Distrusts: how much there is: pages, and a job in slices.
+ * Law: 1 (looking is on record before anything is shown), 5 (the tenant that the statement names). Spec: docs/spec/access.md section 8.
+ */
+#include "gate/say_internal.h"
+
+#include <stdlib.h>
+
+#define LOOK_GRANTS_MAX 64                         /* of one answer about all */
+#define LOOK_LEAVES_MAX 65536                      /* looked at for one answer */
+#define LOOK_EVENTS_MAX 256
+#define WATCH_MS 25000
+#define WATCH_EVERY_MS 100
+#define WATCHES_MAX 1024                           /* more at once are answered at once */
+
+struct scan {
+    struct say *s;
+    struct loop_job job;
+    struct loop_timer timer;
+    uint64_t next, end_ms;
+    size_t looked;
+    json_t *events, *questions;                    /* questions: of a first look; NULL: a watch, which waits */
+    bool waits;                                    /* counted in gate_say.watches */
+};
+
+/* whose eyes ---------------------------------------------------------------------------------------------------------------------------- */
+
+static bool may_see(const struct say *s, const struct policy_grant *g)
+{
+    struct slice key = buf_slice(&s->key);
+    const struct policy_people *people = policy_people(s->t->state);
+    if (policy_approver_of_key(s->t->state, key) || policy_is_owner(s->t->state, key) || policy_officer(people, key)) return true;
+    const struct policy_person *p = policy_person_of_key(people, key), *asks = policy_person(people, slice_str(g->account));
+    if (!p) return false;
+    if (strcmp(p->account, g->account) == 0) return true;
+    if (!(p->roles & 1u << POLICY_ROLE_manager)) return false;
+    return !asks || !asks->manager[0] || strcmp(asks->manager, p->account) == 0;
+}
+
+/* all that are open --------------------------------------------------------------------------------------------------------------------- */
+
+static void put_notice_key(struct say *s)
+{
+    AUTO(buf) struct buf key = BUF_INIT(128);
+    if (say_notice_key(s->g, s->t, &key) == ERR_OK) json_object_set_new(s->answer, "notice_key", json_stringn((const char *)key.p, key.n));
+}
+
+/* `after`: behind the request at that index, so that a long list comes in pages. */
+static void look_all(struct say *s)
+{
+    size_t cursor = 0;
+    uint64_t t_ms = loop_wall_ms(s->g->loop), next = 0;
+    json_t *list = json_array();
+    bool more = false;
+    for (const struct policy_grant *x; (x = policy_grant_next(s->t->state, &cursor));) {
+        if ((s->has_after && x->index <= s->after) || !may_see(s, x)) continue;
+        if (json_array_size(list) == LOOK_GRANTS_MAX) {
+            more = true;
+            break;
+        }
+        json_array_append_new(list, say_grant_json(s->t, x, t_ms));
+        next = x->index;
+    }
+    json_object_set_new(s->answer, "grants", list);
+    if (more) json_object_set_new(s->answer, "next", json_integer((json_int_t)next));
+    put_notice_key(s);
+    say_answer(s);
+}
+
+/* one grant ------------------------------------------------------------------------------------------------------------------------------ */
+
+static void scan_answer(struct scan *c)
+{
+    struct say *s = c->s;
+    const struct policy_grant *x = policy_grant(s->t->state, s->grant);
+    ASSERT(x);                                     /* grants are never forgotten */
+    loop_job_del(s->g->loop, &c->job);
+    loop_timer_cancel(s->g->loop, &c->timer);
+    if (c->waits) say_state(s->g)->watches--;
+    json_object_del(s->answer, "digest");          /* the look's own; the request's is told */
+    if (c->questions) {
+        json_t *grant = say_grant_json(s->t, x, loop_wall_ms(s->g->loop));
+        json_object_update(s->answer, grant);
+        json_decref(grant);
+        json_object_set_new(s->answer, "questions", c->questions);
+        put_notice_key(s);
+    } else {
+        json_object_set_new(s->answer, "state", json_string(policy_grant_state_text(policy_grant_state(s->t->state, x, loop_wall_ms(s->g->loop)))));
+    }
+    json_object_set_new(s->answer, "next", json_integer((json_int_t)c->next - 1));
+    json_object_set_new(s->answer, "events", c->events);
+    free(c);
+    say_answer(s);
+}
+
+static bool wanted(const struct scan *c, const struct record_leaf *l)
+{
+    uint8_t id[ID_BYTES];
+    return say_leaf_grant(l, id) && memcmp(id, c->s->grant, ID_BYTES) == 0;
+}
+
+static bool is_question(const struct record_leaf *l)
+{
+    struct slice act = record_text(l, RECORD_F_ACT);
+    return l->kind == RECORD_K_STMT && slice_is(record_text(l, RECORD_F_DEC), "allow") && (slice_is(act, "access.ask") || slice_is(act, "access.reply"));
+}
+
+static void scan_leaf(struct scan *c, uint64_t index)
+{
+    struct gate_log *log = c->s->t->control;
+    AUTO(say_read) struct say_read x;
+    if (say_read(log, index, false, &x) != ERR_OK || !wanted(c, &x.leaf)) return;
+    say_read_done(&x);
+    if (say_read(log, index, true, &x) != ERR_OK) return;
+    json_t *event = say_event(c->s->t, index, &x);
+    if (c->questions && is_question(&x.leaf)) json_array_append(c->questions, event);
+    json_array_append_new(c->events, event);
+}
+
+static bool scan_run(struct loop_job *j, uint64_t budget_us)
+{
+    struct scan *c = j->ctx;
+    struct gate *g = c->s->g;
+    uint64_t until = clock_mono_us() + budget_us, size = log_durable(c->s->t->control);
+    bool full = false;
+    while (c->next < size && !full && clock_mono_us() < until) {
+        scan_leaf(c, c->next++);
+        full = json_array_size(c->events) == LOOK_EVENTS_MAX || ++c->looked == LOOK_LEAVES_MAX;
+    }
+    if (c->next < size && !full) return true;
+    if (!full && c->waits && json_array_size(c->events) == 0 && loop_now_ms(g->loop) < c->end_ms) {
+        loop_timer_set(g->loop, &c->timer, WATCH_EVERY_MS);
+        return false;
+    }
+    scan_answer(c);
+    return false;
+}
+
+static void scan_again(struct loop_timer *t)
+{
+    struct scan *c = t->ctx;
+    if (c->next < log_durable(c->s->t->control) || loop_now_ms(c->s->g->loop) >= c->end_ms) loop_job_add(c->s->g->loop, &c->job);
+    else loop_timer_set(c->s->g->loop, t, WATCH_EVERY_MS);
+}
+
+static void scan_begin(struct say *s, uint64_t from, bool first)
+{
+    struct scan *c = calloc(1, sizeof *c);
+    struct gate_say *all = say_state(s->g);
+    ASSERT(c);
+    *c = (struct scan){.s = s, .next = from, .events = json_array(), .questions = first ? json_array() : NULL, .end_ms = loop_now_ms(s->g->loop) + WATCH_MS,
+                       .waits = !first && all->watches < WATCHES_MAX};
+    c->job = (struct loop_job){.run = scan_run, .ctx = c};
+    c->timer = (struct loop_timer){.fire = scan_again, .ctx = c};
+    if (c->waits) all->watches++;
+    loop_job_add(s->g->loop, &c->job);
+}
+
+void say_look(struct say *take_s)
+{
+    struct say *s = take_s;
+    if (!s->has_grant) {
+        look_all(s);
+        return;
+    }
+    const struct policy_grant *x = policy_grant(s->t->state, s->grant);
+    if (!x || !may_see(s, x)) {                    /* policy_say() said so before; what came between may have taken a role away */
+        json_object_set_new(s->answer, "grants", json_array());
+        say_answer(s);
+        return;
+    }
+    /* The request's own leaf is told as the request. */
+    scan_begin(s, s->has_after ? s->after + 1 : x->index + 1, !s->has_after);
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What is told of grants: looks, watches, notices.
+ * Role: unit test of say_look.c, say_event.c and say_notice.c over a real store. Law: 1, 5. Spec: docs/spec/access.md section 8
+ */
+#include "gate/say_people.h"
+
+/* looking ------------------------------------------------------------------------------------------------------------------------------- */
+
+static const char *member(const json_t *j, const char *a, const char *b)
+{
+    const char *s = json_string_value(json_object_get(json_object_get(j, a), b));
+    return s ? s : "";
+}
+
+static void a_look_shows_what_would_be_granted(void **state)
+{
+    char digest[64], terms[256];
+    (void)state;
+    request(GRANT, digest);
+    char *asked = strdup(r->text);
+    approve(&manager, GRANT, digest, "");
+    snprintf(terms, sizeof terms, "request=%s\ntext=why so much?", digest);
+    taken(SAY(&r->owner, ACCESS_ASK, GRANT, terms));
+    assert_int_equal(SAY(&r->owner, ACCESS_LOOK, GRANT, ""), 200);
+    assert_string_equal(say_rig_text(r, "id"), GRANT);
+    assert_string_equal(say_rig_text(r, "state"), "more-info");
+    assert_string_equal(say_rig_text(r, "request"), asked);
+    assert_string_equal(say_rig_text(r, "digest"), digest);
+    assert_string_equal(say_rig_text(r, "ticket"), "T-1");
+    assert_string_equal(member(r->answer, "who", "name"), "Person ines");
+    assert_string_equal(member(r->answer, "who", "employer"), "Nord AB");
+    assert_string_equal(member(r->answer, "who", "country"), "SE");
+    assert_string_equal(member(r->answer, "scope", "bucket"), SAY_RIG_BUCKET);
+    assert_string_equal(member(r->answer, "scope", "prefix"), "reports/");
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(r->answer, "budget"), "bytes")), 10485760);
+    assert_int_equal(json_integer_value(json_object_get(r->answer, "needed")), 1);
+    assert_int_equal(json_integer_value(json_object_get(r->answer, "approved")), 0);
+    assert_int_equal(json_array_size(json_object_get(r->answer, "approvals")), 1);
+    assert_int_equal(json_array_size(json_object_get(r->answer, "questions")), 1);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(r->answer, "questions"), 0), "text")), "why so much?");
+    assert_int_equal(json_array_size(json_object_get(r->answer, "events")), 2);
+    assert_int_equal(strncmp(say_rig_text(r, "notice_key"), "whpk_", 5), 0);
+    free(asked);
+}
+
+static void everybody_sees_their_own_part(void **state)
+{
+    char digest[64];
+    (void)state;
+    request(GRANT, digest);
+    assert_int_equal(SAY(&engineer, ACCESS_LOOK, NULL, ""), 200);
+    assert_int_equal(json_array_size(json_object_get(r->answer, "grants")), 1);
+    assert_int_equal(SAY(&r->owner, ACCESS_LOOK, NULL, ""), 200);
+    assert_int_equal(json_array_size(json_object_get(r->answer, "grants")), 1);
+    person(&plain, "paul", "p-paul", "support", "");
+    say_rig_key(r, &plain, SAY_RIG_SK, 16);
+    person(&plain, "paul", "p-paul", "support", "");
+    SAY(&plain, ACCESS_LOOK, NULL, "");
+    assert_int_equal(json_array_size(json_object_get(r->answer, "grants")), 0);
+    SAY(&plain, ACCESS_LOOK, GRANT, "");
+    assert_string_equal(say_rig_text(r, "request"), "");
+}
+
+static unsigned look_after(uint64_t after)
+{
+    char terms[64];
+    snprintf(terms, sizeof terms, "after=%llu", (unsigned long long)after);
+    return SAY(&r->owner, ACCESS_LOOK, GRANT, terms);
+}
+
+/* What happens while the answer waits. */
+static void tend_now(struct loop_timer *t)
+{
+    (void)t;
+    say_tend(&r->g);
+}
+
+static void a_watch_is_answered_when_something_happens(void **state)
+{
+    struct loop_timer timer = {.fire = tend_now};
+    (void)state;
+    granted_for_a_minute();
+    uint64_t from = log_size(r->t->control) - 2;
+    assert_int_equal(look_after(from), 200);       /* the last approval is there already */
+    json_t *events = json_object_get(r->answer, "events");
+    assert_int_equal(json_array_size(events), 1);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(events, 0), "act")), "access.approve");
+    uint64_t next = (uint64_t)json_integer_value(json_object_get(r->answer, "next"));
+    assert_true(next >= from + 1);
+    pass(62000);
+    loop_timer_set(r->g.loop, &timer, 400);
+    uint64_t began = clock_mono_ms();
+    assert_int_equal(look_after(next), 200);
+    assert_true(clock_mono_ms() - began >= 300 && clock_mono_ms() - began < 5000);
+    events = json_object_get(r->answer, "events");
+    assert_int_equal(json_array_size(events), 1);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(events, 0), "act")), "Expire");
+    assert_string_equal(say_rig_text(r, "state"), "expired");
+    assert_int_equal(say_state(&r->g)->watches, 0);
+}
+
+/* notices ------------------------------------------------------------------------------------------------------------------------------- */
+
+static bool notices(uint64_t from, struct buf *rows)
+{
+    AUTO(buf) struct buf cursors = BUF_INIT(64);
+    bool more;
+    const struct wire_cursor c = {.tenant = slice_of(r->tenant, ID_BYTES), .index = from};
+    wire_put_cursor(&cursors, &c);
+    assert_true(say_notices(&r->g, buf_slice(&cursors), rows, &more));
+    return more;
+}
+
+static void check_signature(const struct wire_notice *n, struct slice id, const char *public_key)
+{
+    AUTO(buf) struct buf key = BUF_INIT(64), sig = BUF_INIT(128), text = BUF_INIT(65536);
+    struct slice time, value = slice_cut(n->signature, ' ', &time);
+    assert_true(slice_starts(value, SLICE_LIT("v1a,")));
+    assert_int_equal(base64_decode(slice_of(value.p + 4, value.n - 4), &sig), ERR_OK);
+    assert_int_equal(base64_decode(slice_str(public_key + 5), &key), ERR_OK);
+    assert_int_equal(key.n, ED25519_KEY_BYTES);
+    buf_put_slice(&text, id), buf_put_u8(&text, '.'), buf_put_slice(&text, time), buf_put_u8(&text, '.'), buf_put_slice(&text, n->event);
+    assert_int_equal(ledger_ed25519_verify(key.p, buf_slice(&text), buf_slice(&sig)), ERR_OK);
+}
+
+static void each_step_is_told_to_each_target_once_and_signed(void **state)
+{
+    AUTO(buf) struct buf rows = BUF_INIT(WIRE_DATA_BYTES_MAX);
+    struct wire_notice n;
+    char digest[64], key[128];
+    (void)state;
+    assert_int_equal(SAY(&r->owner, NOTICE_SET, "desk", "mail=desk@example.test\nwebhook=https://hooks.example.test/x"), 200);
+    snprintf(key, sizeof key, "%s", say_rig_text(r, "notice_key"));
+    uint64_t from = log_size(r->t->control);
+    request(GRANT, digest);
+    assert_false(notices(from, &rows));
+    struct reader at = reader_of(buf_slice(&rows));
+    for (uint8_t kind = WIRE_NOTICE_WEBHOOK; kind <= WIRE_NOTICE_MAIL; kind++) {
+        assert_true(wire_next_notice(&at, &n));
+        assert_int_equal(n.kind, kind);
+        assert_int_equal(n.index, log_size(r->t->control) - 1);                 /* mirrors are told to nobody */
+        assert_true(slice_is(n.target, kind == WIRE_NOTICE_MAIL ? "desk@example.test" : "https://hooks.example.test/x"));
+    }
+    json_t *event = json_loadb((const char *)n.event.p, n.event.n, 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(event, "specversion")), "1.0");
+    assert_string_equal(json_string_value(json_object_get(event, "type")), "tillit.access.request");
+    assert_string_equal(member(event, "data", "grant"), GRANT);
+    assert_string_equal(member(event, "data", "receipt"), json_string_value(json_object_get(event, "id")));
+    assert_string_equal(json_string_value(json_object_get(event, "id")), say_rig_text(r, "receipt"));
+    check_signature(&n, slice_str(json_string_value(json_object_get(event, "id"))), key);
+    json_decref(event);
+    assert_false(wire_next_notice(&at, &n));
+    buf_reset(&rows);
+    assert_false(notices(log_size(r->t->control), &rows));
+    assert_int_equal(rows.n, 0);
+}
+
+static void without_a_target_the_cursor_moves_on(void **state)
+{
+    AUTO(buf) struct buf rows = BUF_INIT(WIRE_DATA_BYTES_MAX);
+    struct wire_notice n;
+    bool more;
+    (void)state;
+    assert_false(notices(0, &rows));
+    struct reader at = reader_of(buf_slice(&rows));
+    assert_true(wire_next_notice(&at, &n));
+    assert_int_equal(n.kind, WIRE_NOTICE_NONE);
+    assert_int_equal(n.index, log_size(r->t->control) - 1);
+    assert_false(wire_next_notice(&at, &n) || at.bad);
+    for (size_t cut = 1; cut < ID_BYTES + 8; cut++)
+        assert_false(say_notices(&r->g, slice_of(r->tenant, MIN(cut, (size_t)ID_BYTES)), &rows, &more));
+}
+
+/* who could read ------------------------------------------------------------------------------------------------------------------------- */
+
+static void who_can_asks_the_decision_itself(void **state)
+{
+    AUTO(buf) struct buf text = BUF_INIT(65536);
+    size_t i;
+    json_t *row;
+    unsigned grants = 0, others = 0;
+    (void)state;
+    granted(GRANT);
+    assert_int_equal(SAY(&engineer, ACCESS_LOGIN, GRANT, "country=SE"), 200);
+    for (int inside = 0; inside < 2; inside++) {
+        buf_reset(&text);
+        say_who_can(&r->g, r->t, SLICE_LIT(SAY_RIG_BUCKET), inside ? SLICE_LIT("reports/q1") : SLICE_LIT("other/q1"), clock_wall_ms(), &text);
+        json_t *j = json_loadb((const char *)text.p, text.n, 0, NULL);
+        assert_non_null(j);
+        json_array_foreach(json_object_get(j, "can"), i, row) {
+            const char *as = json_string_value(json_object_get(row, "as"));
+            others += strcmp(as, "anonymous") == 0 && json_is_false(json_object_get(row, "allow"));
+            if (strcmp(as, "grant") != 0) continue;
+            grants++;
+            assert_string_equal(json_string_value(json_object_get(row, "name")), "Person ines");
+            assert_string_equal(json_string_value(json_object_get(row, "reason")), inside ? "allowed" : "grant-scope");
+            assert_int_equal(json_is_true(json_object_get(row, "allow")), inside);
+        }
+        json_decref(j);
+    }
+    assert_int_equal(grants, 2);
+    assert_int_equal(others, 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(a_look_shows_what_would_be_granted),
+        T(everybody_sees_their_own_part),
+        T(a_watch_is_answered_when_something_happens),
+        T(each_step_is_told_to_each_target_once_and_signed),
+        T(without_a_target_the_cursor_moves_on),
+        T(who_can_asks_the_decision_itself),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
