@@ -35,7 +35,7 @@ def post(api, statement, signature):
     request = urllib.request.Request(api + "/v1/statements", body, {"Content-Type": "application/json"})
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=20) as r:
+        with opener.open(request, timeout=60) as r:
             return r.status, json.loads(r.read())
     except urllib.error.HTTPError as e:
         return e.code, json.loads(e.read() or b"{}")
