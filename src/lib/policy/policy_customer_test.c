@@ -4,13 +4,9 @@
  */
 #include "policy/policy_people_rig.h"
 
-#define PUB "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 #define PUB2 "BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-#define ADA key(1)
-#define BOB key(2)
 #define CYD key(3)
 
-#define say(...) rig_say(&state, __VA_ARGS__)
 static const struct policy_customer *side(void) { return state.access->customer; }
 
 static bool is_approver(const char *key_text, const char *id) {

@@ -91,7 +91,6 @@ static struct rig_says with_words(struct rig_says w, const char *name, unsigned 
     return w;
 }
 
-#define PUB "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 #define PUB2 "BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 static void what_an_officer_may_not_say(void **unused) {

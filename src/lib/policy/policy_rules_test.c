@@ -4,9 +4,6 @@
  */
 #include "policy/policy_people_rig.h"
 
-#define say(...) rig_say(&state, __VA_ARGS__)
-#define ADA key(1)
-#define BOB key(2)
 
 static struct rig_says rule(const char *place, const char *signer) { return RIG(RULE_SET, place, signer, "need=2"); }
 static unsigned need_of(const char *bucket, const char *object) { return policy_rule_for(&state, slice_str(bucket), slice_str(object))->need; }
