@@ -217,19 +217,36 @@ struct recorded *request_recorded(struct gate_request *r)
     return rec->magic == RECORDED_MAGIC ? rec : NULL;
 }
 
-static enum err control_folds(struct gate_request *r);
-static void control_append(struct gate_request *r, void (*durable)(struct gate_request *r, const struct recorded *rec));
+static uint64_t control_put(struct gate_request *r, void (*durable)(struct gate_request *r, const struct recorded *rec))
+{
+    struct gate_tenant *t = r->tenant;
+    struct log_append a = {.leaf = buf_slice(&r->leaf), .opening = buf_slice(&r->opening), .void_ref = UINT64_MAX};
+    uint64_t index = log_size(t->control);
+    r->durable = durable;
+    r->wait.durable = request_durable;
+    recorded_make(r, t->control, index);
+    uint64_t got = logbook_append(r->gate->logbook, t->control, &a, &r->wait);
+    ASSERT(got == index);
+    return index;
+}
 
-/* Under a grant: nothing is written, and the leaf changes the state that decides: what was opened counts from this turn on. */
+/* Under a grant: nothing is written, and the leaf changes the state that decides: what was opened counts from this turn on. It is folded as
+ * tenants_control_apply() does it, of which only policy's part is about such leaves; that the opening is the leaf's own is known here. */
 static enum err record_use(struct gate_request *r, const struct decided *d, const struct leaf_says *says,
                            void (*durable)(struct gate_request *r, const struct recorded *rec))
 {
     uint64_t now;
+    struct record_leaf leaf;
+    struct record_opening opening;
+    struct policy_state *state = r->tenant->state;
     ASSERT(durable);                               /* each is waited for: the log it stands on has no later one that implies it */
     TRY(log_time(r->tenant->control, loop_wall_ms(r->gate->loop), &now));
     TRY(leaf_build(r, d, says, now));
-    TRY(control_folds(r));
-    control_append(r, durable);
+    TRY(record_leaf_parse(buf_slice(&r->leaf), RECORD_LOG_CONTROL, &leaf));
+    TRY(record_opening_parse(buf_slice(&r->opening), &opening));
+    TRY(policy_can_apply(state, log_size(r->tenant->control), &leaf, &opening));
+    enum err e = policy_apply(state, control_put(r, durable), &leaf, &opening);
+    ASSERT(e == ERR_OK);                           /* it was asked */
     request_unhold(r);                             /* rule 8, as below */
     return ERR_OK;
 }
@@ -320,16 +337,9 @@ static enum err control_folds(struct gate_request *r)
 
 static void control_append(struct gate_request *r, void (*durable)(struct gate_request *r, const struct recorded *rec))
 {
-    struct gate_tenant *t = r->tenant;
-    struct log_append a = {.leaf = buf_slice(&r->leaf), .opening = buf_slice(&r->opening), .void_ref = UINT64_MAX};
-    uint64_t index = log_size(t->control);
-    r->durable = durable;
-    r->wait.durable = request_durable;
-    recorded_make(r, t->control, index);
-    uint64_t got = logbook_append(r->gate->logbook, t->control, &a, &r->wait);
-    ASSERT(got == index);
+    uint64_t index = control_put(r, durable);
     /* Rule 14: decisions from now on name the new size; none of them can be durable before this leaf. */
-    enum err e = tenants_control_apply(r->gate, t, index, buf_slice(&r->leaf), buf_slice(&r->opening));
+    enum err e = tenants_control_apply(r->gate, r->tenant, index, buf_slice(&r->leaf), buf_slice(&r->opening));
     ASSERT(e == ERR_OK);                           /* asked before: control_folds(), or decide itself for a bucket */
 }
 
