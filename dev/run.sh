@@ -32,7 +32,7 @@ rm -f "$dir/run/endpoints.json"
 import json, os, re, sys
 made = json.load(open(sys.argv[1]))
 keys = dict(re.findall(r"(?m)^(aws_\w+) = (\S+)$", open(sys.argv[2]).read())) if os.path.exists(sys.argv[2]) else {}
-shown = [("S3", made["s3"]), ("S3 with TLS", f"{made['s3_tls']}   (CA: {made['ca_cert']})"), ("API and logs", made["api"]),
+shown = [("S3", made["s3"]), ("S3 with TLS", f"{made['s3_tls']}   (CA: {made['ca_cert']})"), ("S3 for staff", f"{made['s3_access']}   {made['s3_access_tls']}"), ("API and logs", made["api"]),
          ("region", made["region"]), ("tenant", made["tenant"])]
 shown += [(name.removeprefix("aws_").replace("_", " "), value) for name, value in keys.items()]
 for name, value in shown:

@@ -46,15 +46,17 @@ static void become(const struct child *c, pid_t parent)
         files.rlim_cur = MIN(files.rlim_max, (rlim_t)SERVE_FILES_WANTED);
         setrlimit(RLIMIT_NOFILE, &files);
     }
-    if (c->uid != 0 && (setgroups(0, NULL) != 0 || setgid((gid_t)c->uid) != 0 || setuid(c->uid) != 0)) _exit(126);
+    if (c->uid != 0 && (setgroups(c->group ? 1 : 0, &c->group) != 0 || setgid((gid_t)c->uid) != 0 || setuid(c->uid) != 0)) _exit(126);
     /* Set after setuid, which clears it. A killed serve must not leave a store behind that nobody restarts. */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) _exit(125);
-    if (c->listens) {
-        char fds[64];
-        const int *l = c->serve->listen_fd;
-        for (size_t i = 0; i < ARRAY_LEN(c->serve->listen_fd); i++) fcntl(l[i], F_SETFD, 0);
-        snprintf(fds, sizeof fds, "%d;%d;%d;", l[0], l[1], l[2]);
+    if (c->listen_count > 0) {
+        char fds[64] = "";
+        for (int i = 0, n = 0; i < c->listen_count; i++) {
+            int fd = c->serve->listen_fd[c->listen_first + i];
+            fcntl(fd, F_SETFD, 0);
+            n += snprintf(fds + n, sizeof fds - (size_t)n, "%d;", fd);
+        }
         setenv("NGINX", fds, 1);
     }
     execv(c->argv[0], (char *const *)(uintptr_t)c->argv);
@@ -90,7 +92,7 @@ void child_ended(struct child *c, int status)
     if (!s->stopping) {
         if (WIFSIGNALED(status)) log_line(LOG_WARN, "died", "child=%s signal=%d", c->name, WTERMSIG(status));
         else log_line(LOG_WARN, "died", "child=%s exit=%d", c->name, WEXITSTATUS(status));
-        if (c->was_ready) c->backoff_ms = 0;
+        if (c->was_ready || (c->settled_ms && loop_now_ms(s->loop) - c->started_ms >= c->settled_ms)) c->backoff_ms = 0;
         uint64_t wait = c->backoff_ms;
         c->backoff_ms = MIN(wait == 0 ? SERVE_BACKOFF_FIRST_MS : wait * 2, SERVE_BACKOFF_LAST_MS);
         if (wait == 0) child_start(c);

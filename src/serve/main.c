@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * tillit-serve DIR [--s3-port N] [--s3-tls-port N] [--api-port N]: runs the store in the foreground until SIGTERM.
- * Role: supervisor without authority: keeper, gate, steward, nginx are started, restarted at once, and stopped together.
+ * tillit-serve DIR [--s3-port N] [--s3-tls-port N] [--api-port N] [--access-port N] [--access-tls-port N]: runs the store in the foreground until SIGTERM.
+ * Role: supervisor without authority: keeper, gate, steward and both nginx are started, restarted at once, and stopped together.
  * Trusts: the administrator. Distrusts: nothing it serves, because it serves nothing.
  * Spec: DESIGN "Processes"; docs/spec/dir.md
  */
@@ -19,11 +19,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { KEEPER, GATE, STEWARD, NGINX, CHILDREN };
+enum { KEEPER, GATE, STEWARD, NGINX, ACCESS, CHILDREN };
 static struct serve serve;
 static struct child children[CHILDREN];
 static struct loop_timer ready_timer;
-static char paths[3][SERVE_PATH_MAX + 32], uids[4][24];
+static char paths[3][SERVE_PATH_MAX + 32], uids[5][24];
 
 #define READY_POLL_MS 20
 
@@ -53,7 +53,7 @@ static void poll_ready(struct loop_timer *t)
         loop_timer_set(serve.loop, t, READY_POLL_MS);
         return;
     }
-    for (int i = 0; i < CHILDREN; i++) children[i].was_ready = true;
+    for (int i = 0; i < CHILDREN; i++) children[i].was_ready = children[i].settled_ms == 0;
     if (!serve.ready) {
         serve.ready = true;
         if (prepare_endpoints(&serve) == ERR_OK) {
@@ -78,8 +78,9 @@ static void ended(struct child *c)
         loop_timer_set(serve.loop, &ready_timer, READY_POLL_MS);
         return;
     }
-    if (c == &children[NGINX]) child_stop(&children[STEWARD]), child_stop(&children[GATE]);
-    if (children[NGINX].pid == 0 && children[GATE].pid == 0) child_stop(&children[STEWARD]), child_stop(&children[KEEPER]);
+    bool fronts_gone = children[NGINX].pid == 0 && children[ACCESS].pid == 0;
+    if (fronts_gone && (c == &children[NGINX] || c == &children[ACCESS])) child_stop(&children[STEWARD]), child_stop(&children[GATE]);
+    if (fronts_gone && children[GATE].pid == 0) child_stop(&children[STEWARD]), child_stop(&children[KEEPER]);
     if (all_gone()) loop_stop(serve.loop);
 }
 
@@ -96,8 +97,8 @@ static void stop_all(void)
     if (serve.stopping) return;
     serve.stopping = true;
     log_line(LOG_INFO, "stopping", "children=%d", CHILDREN);
-    if (children[NGINX].pid != 0) child_stop(&children[NGINX]);
-    else ended(&children[NGINX]);
+    child_stop(&children[NGINX]), child_stop(&children[ACCESS]);
+    if (children[NGINX].pid == 0 && children[ACCESS].pid == 0) ended(&children[NGINX]);
 }
 
 static void on_signal(void *ctx, int sig)
@@ -119,8 +120,8 @@ static void define_children(void)
     static const char *const programs[] = {"tillit-keeper", "tillit-gate", "tillit-steward"};
     static char day_ms[24];
     snprintf(day_ms, sizeof day_ms, "%llu", (unsigned long long)serve.conf.lifecycle_day_ms);
-    uint64_t uid[] = {serve.conf.keeper_uid, serve.conf.gate_uid, serve.conf.steward_uid, serve.conf.front_uid};
-    for (int i = 0; i < 4; i++) snprintf(uids[i], sizeof uids[i], "%llu", (unsigned long long)uid[i]);
+    uint64_t uid[] = {serve.conf.keeper_uid, serve.conf.gate_uid, serve.conf.steward_uid, serve.conf.front_uid, serve.conf.access_uid};
+    for (int i = 0; i < 5; i++) snprintf(uids[i], sizeof uids[i], "%llu", (unsigned long long)uid[i]);
     for (int i = 0; i < 3; i++) {
         struct child *c = &children[i];
         *c = (struct child){.name = programs[i] + 7, .serve = &serve, .stop_signal = SIGTERM, .gone = ended};
@@ -131,19 +132,23 @@ static void define_children(void)
         /* As root each child begins life under its own uid; the peers it expects on its sockets are named. */
         if (!serve.root) continue;
         c->uid = (uid_t)uid[i == KEEPER ? 0 : i == GATE ? 1 : 2];
-        if (i != STEWARD) c->argv[n++] = "--front-uid", c->argv[n++] = uids[3];
+        if (i != STEWARD) c->argv[n++] = "--front-uid", c->argv[n++] = uids[3], c->argv[n++] = "--access-uid", c->argv[n++] = uids[4];
         if (i == KEEPER) c->argv[n++] = "--gate-uid", c->argv[n++] = uids[1];
         if (i == GATE) c->argv[n++] = "--steward-uid", c->argv[n++] = uids[2];
     }
-    children[NGINX] = (struct child){.name = "nginx", .serve = &serve, .stop_signal = SIGQUIT, .gone = ended, .listens = true,
-                                     .uid = serve.root ? (uid_t)serve.conf.front_uid : 0,
+    children[NGINX] = (struct child){.name = "nginx", .serve = &serve, .stop_signal = SIGQUIT, .gone = ended,
+                                     .listen_first = SERVE_HTTP, .listen_count = SERVE_ACCESS_HTTP, .uid = serve.root ? (uid_t)serve.conf.front_uid : 0,
                                      .argv = {"/usr/sbin/nginx", "-p", "front/", "-c", "nginx.conf", "-e", "stderr"}};
+    children[ACCESS] = (struct child){.name = "access", .serve = &serve, .stop_signal = SIGQUIT, .gone = ended, .settled_ms = SERVE_SETTLED_MS,
+                                      .listen_first = SERVE_ACCESS_HTTP, .listen_count = SERVE_LISTENERS - SERVE_ACCESS_HTTP,
+                                      .uid = serve.root ? (uid_t)serve.conf.access_uid : 0, .group = serve.root ? (gid_t)serve.conf.front_uid : 0,
+                                      .argv = {"/usr/sbin/nginx", "-p", "access/", "-c", "nginx.conf", "-e", "stderr"}};
 }
 
 static bool number_arg(const char *text, uint64_t *out) { return text && slice_u64(slice_str(text), 65535, out) == ERR_OK; }
 
 static const char usage_text[] =
-    "usage: tillit serve DIR [--s3-port N] [--s3-tls-port N] [--api-port N]\n"
+    "usage: tillit serve DIR [--s3-port N] [--s3-tls-port N] [--api-port N] [--access-port N] [--access-tls-port N]\n"
     "\n"
     "Runs the store in the foreground; prints `ready` once it serves, and writes DIR/run/endpoints.json. SIGTERM drains and stops it,\n"
     "SIGHUP loads certificates anew. Port 0: a free one. As root each process gets a uid of its own.\n";
@@ -178,7 +183,8 @@ static int read_arguments(int argc, char **argv)
     }
     for (int i = 2; i + 1 < argc; i += 2) {
         uint64_t *to = strcmp(argv[i], "--s3-port") == 0 ? &serve.conf.s3_port : strcmp(argv[i], "--s3-tls-port") == 0 ? &serve.conf.s3_tls_port
-                       : strcmp(argv[i], "--api-port") == 0 ? &serve.conf.api_port : NULL;
+                       : strcmp(argv[i], "--api-port") == 0 ? &serve.conf.api_port : strcmp(argv[i], "--access-port") == 0 ? &serve.conf.access_port
+                       : strcmp(argv[i], "--access-tls-port") == 0 ? &serve.conf.access_tls_port : NULL;
         if (!to || !number_arg(argv[i + 1], to)) return usage();
     }
     return 0;

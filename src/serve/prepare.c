@@ -23,6 +23,8 @@
 #define FORMAT_TEXT "tillit-dir 2\n"
 #define FORMAT_OLD "tillit-dir 1\n"        /* before anything was released: not read */
 #define FRONT_MODULE "ngx_http_tillit_module.so"
+/* What the kernel holds of an answer that was given to it whole; a client at 1 MB/s has it within a fraction of a second (docs/spec/access.md). */
+#define ACCESS_SNDBUF "64k"
 #define MODULE_BYTES_MAX (64 * 1024 * 1024)
 #define LOCK_WAIT_MS 1500
 #define LOCK_POLL_MS 20
@@ -85,21 +87,33 @@ enum err prepare_format(struct serve *s)
 struct place {
     const char *rel;
     mode_t mode;
-    char owner;                        /* g gate, k keeper, f front, w steward, s serve, t serve with the front's group */
+    char owner;                        /* g gate, k keeper, f front, a access, w steward, s serve, t serve with the front's group */
 };
 static const struct place tree[] = {
     {"gate", 0711, 'g'}, {"gate/wal", 0700, 'g'}, {"gate/logs", 0711, 'g'}, {"gate/openings", 0700, 'g'}, {"gate/state", 0700, 'g'},
     {"gate/keys", 0700, 'g'}, {"keeper", 0711, 'k'}, {"keeper/index", 0700, 'k'}, {"keeper/blobs", 0711, 'k'},
     {"keeper/stage", 0700, 'k'}, {"front", 0711, 's'}, {"front/tmp", 0700, 'f'}, {"front/tls", 0750, 't'},
+    {"access", 0711, 's'}, {"access/tmp", 0700, 'a'},
     {"run", 0711, 's'}, {"run/gate", 0711, 'g'}, {"run/keeper", 0711, 'k'},
     {"steward", 0700, 'w'},
 };
 
+static uid_t owner_uid(const struct serve *s, char owner)
+{
+    switch (owner) {
+    case 'g': return (uid_t)s->conf.gate_uid;
+    case 'k': return (uid_t)s->conf.keeper_uid;
+    case 'f': return (uid_t)s->conf.front_uid;
+    case 'a': return (uid_t)s->conf.access_uid;
+    case 'w': return (uid_t)s->conf.steward_uid;
+    default: return 0;
+    }
+}
+
 /* Through a descriptor that follows no link: some of these lie where a process that was taken over may have put one. */
 static enum err own_path(const struct serve *s, const char *path, int flags, const struct place *p)
 {
-    uid_t uid = p->owner == 'g' ? (uid_t)s->conf.gate_uid : p->owner == 'k' ? (uid_t)s->conf.keeper_uid : p->owner == 'f' ? (uid_t)s->conf.front_uid
-                : p->owner == 'w' ? (uid_t)s->conf.steward_uid : 0;
+    uid_t uid = owner_uid(s, p->owner);
     gid_t gid = p->owner == 't' ? (gid_t)s->conf.front_uid : (gid_t)uid;
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | flags);
     if (fd < 0) return errno == ENOENT ? ERR_MISSING : ERR_IO;
@@ -209,9 +223,11 @@ static enum err port_open(const char *listen_on, uint64_t *port, const char *key
 
 enum err prepare_ports(struct serve *s)
 {
-    TRY(port_open(s->conf.listen, &s->conf.s3_port, "[s3] port", &s->listen_fd[0]));
-    TRY(port_open(s->conf.listen, &s->conf.s3_tls_port, "[s3] tls_port", &s->listen_fd[1]));
-    return port_open(s->conf.listen, &s->conf.api_port, "[api] port", &s->listen_fd[2]);
+    TRY(port_open(s->conf.listen, &s->conf.s3_port, "[s3] port", &s->listen_fd[SERVE_HTTP]));
+    TRY(port_open(s->conf.listen, &s->conf.s3_tls_port, "[s3] tls_port", &s->listen_fd[SERVE_HTTPS]));
+    TRY(port_open(s->conf.listen, &s->conf.api_port, "[api] port", &s->listen_fd[SERVE_API]));
+    TRY(port_open(s->conf.listen, &s->conf.access_port, "[access] port", &s->listen_fd[SERVE_ACCESS_HTTP]));
+    return port_open(s->conf.listen, &s->conf.access_tls_port, "[access] tls_port", &s->listen_fd[SERVE_ACCESS_HTTPS]);
 }
 
 static enum err read_file(const char *path, struct buf *out)
@@ -243,14 +259,20 @@ static enum err write_file(const char *path, struct slice text, mode_t mode)
     return ok && rename(tmp, path) == 0 ? ERR_OK : ERR_IO;
 }
 
-static void substitute(const struct serve *s, struct slice name, struct buf *out)
+/* access: S3_PORT and what else differs between the two fronts is the access front's. */
+static void substitute(const struct serve *s, bool access, struct slice name, struct buf *out)
 {
     if (slice_is(name, "DIR")) buf_put_str(out, ".");
-    else if (slice_is(name, "MODULE")) buf_put_str(out, FRONT_MODULE);
-    else if (slice_is(name, "WORKERS")) buf_put_dec(out, s->conf.workers);
+    else if (slice_is(name, "MODULE")) buf_put_str(out, "../front/" FRONT_MODULE);
+    else if (slice_is(name, "ROLE")) buf_put_str(out, access ? "access" : "front");
+    else if (slice_is(name, "FRONT")) buf_put_str(out, access ? "#" : "");
+    else if (slice_is(name, "SNDBUF")) buf_put_str(out, access ? " sndbuf=" ACCESS_SNDBUF : "");
+    else if (slice_is(name, "WORKERS")) buf_put_dec(out, access ? s->conf.access_workers : s->conf.workers);
     else if (slice_is(name, "LISTEN")) buf_put_str(out, s->conf.listen);
-    else if (slice_is(name, "S3_PORT")) buf_put_dec(out, s->conf.s3_port);
-    else if (slice_is(name, "S3_TLS_PORT")) buf_put_dec(out, s->conf.s3_tls_port);
+    else if (slice_is(name, "S3_PORT")) buf_put_dec(out, access ? s->conf.access_port : s->conf.s3_port);
+    else if (slice_is(name, "S3_TLS_PORT")) buf_put_dec(out, access ? s->conf.access_tls_port : s->conf.s3_tls_port);
+    else if (slice_is(name, "ACCESS_PORT")) buf_put_dec(out, s->conf.access_port);
+    else if (slice_is(name, "ACCESS_TLS_PORT")) buf_put_dec(out, s->conf.access_tls_port);
     else if (slice_is(name, "API_PORT")) buf_put_dec(out, s->conf.api_port);
     else if (slice_is(name, "REGION")) buf_put_str(out, s->conf.region);
     else if (slice_is(name, "DOMAIN")) buf_put_str(out, s->conf.domain);
@@ -260,7 +282,7 @@ static void substitute(const struct serve *s, struct slice name, struct buf *out
 }
 
 /* text with every @NAME@ replaced. */
-static void fill_in(const struct serve *s, struct slice text, struct buf *out)
+static void fill_in(const struct serve *s, bool access, struct slice text, struct buf *out)
 {
     struct slice head, name;
     while (text.p) {
@@ -268,7 +290,7 @@ static void fill_in(const struct serve *s, struct slice text, struct buf *out)
         buf_put_slice(out, head);
         if (!text.p) break;
         text = slice_cut(text, '@', &name);
-        substitute(s, name, out);
+        substitute(s, access, name, out);
     }
 }
 
@@ -293,16 +315,19 @@ enum err prepare_nginx(struct serve *s)
     char path[SERVE_PATH_MAX];
     TRY(place_module(s));
     snprintf(path, sizeof path, "%s/nginx.conf.in", s->bin);
-    AUTO(buf) struct buf in = BUF_INIT(65536), out = BUF_INIT(131072);
+    AUTO(buf) struct buf in = BUF_INIT(65536);
     if (read_file(path, &in) != ERR_OK) {
         say("%s is missing; build Tillit again (`make`)%s", path, "");
         return ERR_MISSING;
     }
-    fill_in(s, buf_slice(&in), &out);
-    in_dir(s, "front/nginx.conf", path);
-    if (!buf_ok(&out) || write_file(path, buf_slice(&out), 0644) != ERR_OK) {
-        say("%s cannot be written: %s", path, strerror(errno));
-        return ERR_IO;
+    for (int access = 0; access < 2; access++) {
+        AUTO(buf) struct buf out = BUF_INIT(131072);
+        fill_in(s, access, buf_slice(&in), &out);
+        in_dir(s, access ? "access/nginx.conf" : "front/nginx.conf", path);
+        if (!buf_ok(&out) || write_file(path, buf_slice(&out), 0644) != ERR_OK) {
+            say("%s cannot be written: %s", path, strerror(errno));
+            return ERR_IO;
+        }
     }
     return ERR_OK;
 }
@@ -318,7 +343,7 @@ enum err prepare_endpoints(struct serve *s)
         say("%s is missing; `tillit init` writes it%s", from, "");
         return ERR_MISSING;
     }
-    fill_in(s, buf_slice(&in), &out);
+    fill_in(s, false, buf_slice(&in), &out);
     if (!buf_ok(&out) || write_file(to, buf_slice(&out), 0644) != ERR_OK) {
         say("%s cannot be written: %s", to, strerror(errno));
         return ERR_IO;

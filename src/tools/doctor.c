@@ -56,9 +56,9 @@ static long proc_status(long pid, const char *name)
 static void wall(struct report *r, const char *role, long pid)
 {
     char text[200];
-    bool front = strcmp(role, "nginx") == 0 || strcmp(role, "worker") == 0;
+    bool master = strcmp(role, "nginx") == 0 || strcmp(role, "access") == 0, front = strcmp(role, "nginx") == 0 || strcmp(role, "worker") == 0;
     long seccomp = proc_status(pid, "Seccomp"), uid = proc_status(pid, "Uid");
-    bool filtered = strcmp(role, "nginx") == 0 || seccomp == 2, own_uid = geteuid() != 0 || uid != 0;
+    bool filtered = master || seccomp == 2, own_uid = geteuid() != 0 || uid != 0;
     snprintf(text, sizeof text, "%s (pid %ld): uid %ld%s", front ? "front" : role, pid, uid, seccomp == 2 ? ", seccomp on" : "");
     say(r, filtered && own_uid, text, !filtered ? "its system calls are not filtered: the kernel must support seccomp filters"
                                                 : "it runs as root: start `tillit serve` as root, so that each process gets a uid of its own");
@@ -74,10 +74,11 @@ static void walls(struct report *r, const char *dir)
     if (!f) say(r, false, "serve has not said which processes are its own", "wait a second; if it stays so, read the server's log on stderr");
     while (f && fscanf(f, "%31s %ld", role, &pid) == 2) {
         wall(r, role, pid);
-        if (strcmp(role, "nginx") != 0) continue;
+        bool access_front = strcmp(role, "access") == 0;
+        if (strcmp(role, "nginx") != 0 && !access_front) continue;
         snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", pid, pid);
         FILE *children = fopen(path, "re");
-        while (children && fscanf(children, "%ld", &worker) == 1) wall(r, "worker", worker);
+        while (children && fscanf(children, "%ld", &worker) == 1) wall(r, access_front ? "access worker" : "worker", worker);
         if (children) fclose(children);
     }
     if (f) fclose(f);

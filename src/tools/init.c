@@ -94,7 +94,7 @@ enum err ssh_key_make(const char *path, const char *comment, struct record_ssh_p
 static int make_directories(const char *dir)
 {
     static const char *const below[] = {"", "/gate", "/gate/wal", "/gate/logs", "/gate/openings", "/gate/state", "/gate/keys", "/keeper", "/keeper/index",
-                                        "/keeper/blobs", "/keeper/stage", "/front", "/front/tls", "/front/tmp", "/run", "/demo"};
+                                        "/keeper/blobs", "/keeper/stage", "/front", "/front/tls", "/front/tmp", "/access", "/access/tmp", "/run", "/demo"};
     char path[TOOLS_PATH_MAX];
     snprintf(path, sizeof path, "%s/format", dir);
     if (access(path, F_OK) == 0) {
@@ -125,6 +125,10 @@ static const char conf_text[] =
     "\n"
     "[api]\n"
     "port = 9001\n"
+    "\n"
+    "[access]\n"
+    "port = 9002\n"
+    "tls_port = 9444\n"
     "\n"
     "[log]\n"
     "origin = tillit.example\n";
@@ -217,9 +221,14 @@ static json_t *log_object(const char *base, const char *capability, json_t *log)
     return json_pack("{s:s, s:O, s:O}", "url", url, "origin", json_object_get(log, "origin"), "vkey", json_object_get(log, "vkey"));
 }
 
+enum { URL_S3, URL_S3_TLS, URL_ACCESS, URL_ACCESS_TLS, URL_API, URLS };
+static const char *const url_marked[URLS] = {"http://@LISTEN@:@S3_PORT@", "https://@LISTEN@:@S3_TLS_PORT@", "http://@LISTEN@:@ACCESS_PORT@",
+                                             "https://@LISTEN@:@ACCESS_TLS_PORT@", "http://@LISTEN@:@API_PORT@"};
+
 /* What `init` prints and `serve` writes to run/endpoints.json: the same object, with ports where they are known. */
-static json_t *describe(const struct conf *c, const char *dir, json_t *answers, const char *host_s3, const char *host_tls, const char *api)
+static json_t *describe(const struct conf *c, const char *dir, json_t *answers, const char *const urls[URLS])
 {
+    const char *api = urls[URL_API];
     char ca[TOOLS_PATH_MAX + 32], real[PATH_MAX];
     json_t *genesis = json_array_get(answers, 0), *created = json_array_get(answers, 1), *key = json_array_get(answers, 3);
     const char *cap[3];
@@ -228,16 +237,17 @@ static json_t *describe(const struct conf *c, const char *dir, json_t *answers, 
     json_t *logs = json_pack("{s:o, s:o, s:o, s:o}", "control", log_object(api, cap[0], json_object_get(created, "control")), "access",
                              log_object(api, cap[1], json_object_get(created, "access")), "provider", log_object(api, cap[2], json_object_get(genesis, "provider")),
                              "heads", log_object(api, "heads", json_object_get(genesis, "heads")));
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:O, s:O, s:o}", "s3", host_s3, "s3_tls", host_tls, "api", api, "ca_cert", ca, "region", c->region,
-                     "tenant", json_object_get(created, "tenant"), "account", json_object_get(key, "account"), "logs", logs);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:O, s:O, s:o}", "s3", urls[URL_S3], "s3_tls", urls[URL_S3_TLS], "s3_access", urls[URL_ACCESS],
+                     "s3_access_tls", urls[URL_ACCESS_TLS], "api", api, "ca_cert", ca, "region", c->region, "tenant", json_object_get(created, "tenant"), "account", json_object_get(key, "account"), "logs", logs);
 }
 
 static int finish(const char *dir, const struct conf *c, json_t *answers, const struct keys *k, bool as_json)
 {
-    char path[TOOLS_PATH_MAX], s3[300], tls[300], api[300];
+    char path[TOOLS_PATH_MAX], url[URLS][300];
+    const char *urls[URLS];
     json_t *key = json_array_get(answers, 3);
     const char *id = json_string_value(json_object_get(key, "access_key_id")), *secret = json_string_value(json_object_get(key, "secret_access_key"));
-    json_t *template = describe(c, dir, answers, "http://@LISTEN@:@S3_PORT@", "https://@LISTEN@:@S3_TLS_PORT@", "http://@LISTEN@:@API_PORT@");
+    json_t *template = describe(c, dir, answers, url_marked);
     char *text = template ? json_dumps(template, JSON_INDENT(2)) : NULL;
     snprintf(path, sizeof path, "%s/front/endpoints.in", dir);
     if (!text || !id || !secret || file_write(path, slice_str(text), 0644) != ERR_OK) return EXIT_INTERNAL;
@@ -246,10 +256,13 @@ static int finish(const char *dir, const struct conf *c, json_t *answers, const 
     snprintf(path, sizeof path, "%s/format", dir);
     if (file_write(path, SLICE_LIT("tillit-dir 2\n"), 0644) != ERR_OK) return EXIT_INTERNAL;
 
-    snprintf(s3, sizeof s3, "http://%s:%llu", c->listen, (unsigned long long)c->s3_port);
-    snprintf(tls, sizeof tls, "https://%s:%llu", c->listen, (unsigned long long)c->s3_tls_port);
-    snprintf(api, sizeof api, "http://%s:%llu", c->listen, (unsigned long long)c->api_port);
-    json_t *all = describe(c, dir, answers, s3, tls, api);
+    const uint64_t port[URLS] = {c->s3_port, c->s3_tls_port, c->access_port, c->access_tls_port, c->api_port};
+    for (size_t i = 0; i < URLS; i++) {
+        bool tls = i == URL_S3_TLS || i == URL_ACCESS_TLS;
+        snprintf(url[i], sizeof url[i], "%s://%s:%llu", tls ? "https" : "http", c->listen, (unsigned long long)port[i]);
+        urls[i] = url[i];
+    }
+    json_t *all = describe(c, dir, answers, urls);
     json_object_set_new(all, "access_key_id", json_string(id));
     json_object_set_new(all, "secret_access_key", json_string(secret));
     if (k->officer_made) json_object_set_new(all, "officer_key", json_string(k->officer_path));

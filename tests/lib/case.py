@@ -99,7 +99,8 @@ class Store:
             # The same ports as before the restart, as an administrator's fixed ones would be.
             e = self.endpoints
             port = lambda url: url.rsplit(":", 1)[1].split("/")[0]
-            ports = ["--s3-port", port(e["s3"]), "--s3-tls-port", port(e["s3_tls"]), "--api-port", port(e["api"])]
+            ports = ["--s3-port", port(e["s3"]), "--s3-tls-port", port(e["s3_tls"]), "--api-port", port(e["api"]),
+                     "--access-port", port(e["s3_access"]), "--access-tls-port", port(e["s3_access_tls"])]
         self.process = subprocess.Popen([os.path.join(self.build, "tillit"), "serve", self.dir, *ports], stdout=subprocess.PIPE, stderr=self.log)
         if wait:
             self.wait_ready()
@@ -135,8 +136,8 @@ class Store:
         self.process.wait()
 
     def pids(self, name=None):
-        """[(pid, name)] of serve's children and theirs; names gate, keeper, steward, nginx (master), worker."""
-        found, todo = [], [self.process.pid]
+        """[(pid, name)] of serve's children and theirs; names gate, keeper, steward, nginx (master), worker; access, access-worker (its nginx)."""
+        found, todo, access = [], [self.process.pid], set()
         while todo:
             parent = todo.pop()
             try:
@@ -146,6 +147,11 @@ class Store:
                     with open(f"/proc/{pid}/cmdline", "rb") as f:
                         line = f.read().replace(b"\0", b" ").decode("utf-8", "replace")
                     kind = "worker" if "worker process" in line else "nginx" if "nginx" in line else re.sub(r".*tillit-(\w+).*", r"\1", line.split(" ")[0])
+                    if "access/" in line:
+                        kind = "access"
+                        access.add(pid)
+                    elif parent in access:
+                        kind = "access-worker"
                     found.append((pid, kind))
                     todo.append(pid)
             except (FileNotFoundError, ProcessLookupError):
@@ -184,6 +190,11 @@ class Store:
             time.sleep(0.05)
 
     # -- clients ------------------------------------------------------------------------------------------------------
+
+    @property
+    def s3_access(self):
+        """Where the provider's people come in, http; endpoints["s3_access_tls"] with TLS."""
+        return self.endpoints["s3_access"]
 
     @property
     def credentials(self):

@@ -169,7 +169,8 @@ void flow_fail(struct flow *f, enum s3_error e, const char *message)
 {
     if (f->head_sent) {
         f->step = FLOW_SENDING;
-        f->w->host->cut(f);
+        if (f->metered) f->w->host->reset(f);
+        else f->w->host->cut(f);
         return;
     }
     flow_abort_gate(f, s3_error_code(e));

@@ -15,6 +15,7 @@ enum err flow_worker_init(struct flow_worker *w, const struct flow_host *host, c
 {
     w->host = host;
     w->rng = *rng;
+    if (!w->role) w->role = WIRE_ROLE_FRONT;
     w->gate.role = WIRE_ROLE_GATE;
     w->keeper.role = WIRE_ROLE_KEEPER;
     flow_queue_init(&w->gate.out);
@@ -145,6 +146,18 @@ void flow_end(struct flow *f)
     f->step = FLOW_DONE;
 }
 
+/* The gate says KILL, or is gone in the middle of a metered answer: nothing more leaves. */
+static void reset_now(struct flow *f)
+{
+    if (f->killed) return;
+    f->killed = true;
+    f->gate_open = false;
+    f->status = 0;                                 /* counted as cut */
+    list_del(&f->node);                            /* parked no more */
+    f->step = FLOW_SENDING;
+    f->w->host->reset(f);
+}
+
 /* frames -------------------------------------------------------------------------------------------------------------------- */
 
 /* A frame that its row allows but this request's step does not: the gate and we disagree about where the request stands. */
@@ -159,8 +172,10 @@ static enum err gate_frame(struct flow *f, uint8_t type, struct slice payload)
         struct wire_wantbody wantbody;
         struct wire_logfile logfile;
     } m;
+    if (f->killed) return ERR_OK;                  /* it crossed our KILLED */
     switch (type) {
     case WIRE_ANSWER:
+        if (f->metered && !f->gate_open) return ERR_OK;      /* to the last NEXT, when the gate has let go of it meanwhile */
         if (!f->gate_open) return out_of_order();
         TRY(wire_get_answer(payload, &m.answer));
         flow_fair_answered(f, &m.answer);
@@ -244,7 +259,7 @@ static void peers_up(struct flow_worker *w)
 
 void flow_peer_connected(struct flow_worker *w, struct flow_peer *p, const uint8_t boot[ID_BYTES])
 {
-    struct wire_hello m = {.role = WIRE_ROLE_FRONT, .version = WIRE_VERSION};
+    struct wire_hello m = {.role = w->role, .version = WIRE_VERSION};
     memcpy(m.boot, boot, ID_BYTES);
     p->up = false;
     enum err e = wire_put_hello(flow_out(&p->out), 0, &m);
@@ -265,6 +280,19 @@ static enum err on_hello(struct flow_worker *w, struct flow_peer *p, struct slic
     return ERR_OK;
 }
 
+/* Each KILL has its KILLED, also for a request that has ended: then its connection has nothing of it to give any more. */
+static enum err on_kill(struct flow_worker *w, struct flow *f, uint64_t id, struct slice payload)
+{
+    struct wire_kill m;
+    struct wire_killed done = {0};
+    TRY(wire_get_kill(payload, &m));
+    if (f) reset_now(f);
+    TRY(wire_put_killed(flow_out(&w->gate.out), id, &done));
+    w->host->kick(w);
+    if (f) over(f);
+    return ERR_OK;
+}
+
 static enum err peer_bytes(struct flow_worker *w, struct flow_peer *p, struct slice in, size_t *taken)
 {
     for (;;) {
@@ -276,7 +304,7 @@ static enum err peer_bytes(struct flow_worker *w, struct flow_peer *p, struct sl
         if (e == ERR_TRUNCATED) return ERR_OK;
         TRY(e);
         *taken += frame_n;
-        if (!wire_allowed(type, p->role, WIRE_ROLE_FRONT)) return ERR_INPUT;
+        if (!wire_allowed(type, p->role, w->role)) return ERR_INPUT;
         if (type == WIRE_HELLO) {
             TRY(on_hello(w, p, payload));
             continue;
@@ -284,6 +312,10 @@ static enum err peer_bytes(struct flow_worker *w, struct flow_peer *p, struct sl
         if (!p->up) return ERR_INPUT;
         unsigned unit;
         struct flow *f = slot_find(w, id, &unit);
+        if (type == WIRE_KILL) {
+            TRY(on_kill(w, f, id, payload));
+            continue;
+        }
         if (!f) continue;                          /* its request is gone: a late answer */
         if (p == &w->gate && type != WIRE_ANSWER) flow_fair_proven(f);       /* whatever else it says, it says to whom it knows */
         e = p == &w->gate ? gate_frame(f, type, payload) : keeper_frame(f, unit, type, payload);
@@ -302,6 +334,8 @@ enum err flow_peer_bytes(struct flow_worker *w, struct flow_peer *p, struct slic
 
 static void gate_lost(struct flow *f)
 {
+    /* Nobody could revoke it any more. */
+    if (f->metered && f->gate_open) reset_now(f);
     f->gate_open = false;
     switch (f->step) {
     case FLOW_ASKED:

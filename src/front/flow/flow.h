@@ -17,13 +17,15 @@
  *              +--gate lost---+
  *
  * Waiting is for a share: callers that ask for more than theirs while others ask, too, wait in fair.c.
+ * Under a grant (role ACCESS) a RELEASE is metered: the gate gives a few segments, hears NEXT when the socket has taken all their bytes, and
+ * decides about the next ones. KILL resets the connection, whatever the request is doing; so does the loss of the gate for what is metered.
  * Everything happens on one thread. The host (front/ngx, or a test) calls the entry functions below and offers struct
  * flow_host. Each entry ends with host->after(f), in which the host may free the flow; nothing touches it afterwards.
  * Memory per request: GET at most two READ units (or the object, when smaller) and two portions of rows; PUT at most FLOW_CHUNKS_MAX stage
  * messages; a form FORM_BYTES_MAX, and a frame of its file.
  * Errors: what a client gets is an enum s3_error; what is broken on our side is answered 500 or 503, or cuts the connection
  * when the head is out.
- * Law: 1 (no byte before RELEASE), 2 (nothing read without a key from the gate). Spec: docs/spec/wire.md, frame.md, log.md.
+ * Law: 1 (no byte before RELEASE), 2 (nothing read without a key from the gate). Spec: docs/spec/wire.md, frame.md, log.md; access.md section 5.
  */
 #ifndef TILLIT_FLOW_H
 #define TILLIT_FLOW_H
@@ -95,10 +97,13 @@ struct flow_host {
     void *(*alloc)(struct flow *f, size_t n);
     /* Sends the head. Unless no_body, write() follows until one says last. */
     enum flow_write (*head)(struct flow *f, const struct flow_head *h);
-    /* Sends slices, which stay untouched until WRITTEN or flow_can_write(). After last the flow is done. */
+    /* Sends slices, which stay untouched until WRITTEN or flow_can_write(). After last the flow is done. Of a metered flow both also mean
+     * that the socket has taken them. */
     enum flow_write (*write)(struct flow *f, const struct slice *s, size_t n, bool last);
     /* Resets the connection: what was sent cannot be taken back and what follows must not be. */
     void (*cut)(struct flow *f);
+    /* The same, and at once: when this is back nothing leaves any more, not even what the kernel had. */
+    void (*reset)(struct flow *f);
     /* Begin to read the body (100-continue leaves now), and go on after flow_body() took less than it was given. The host
      * calls flow_body() later, never from inside this. */
     void (*body)(struct flow *f);
@@ -145,6 +150,7 @@ struct fair_row;
 struct flow_worker {
     const struct flow_host *host;
     void *ctx;                                     /* the host's own */
+    uint8_t role;                                  /* the host's choice: WIRE_ROLE_FRONT (also when 0) or WIRE_ROLE_ACCESS */
     struct rng rng;
     uint64_t now_ms;                               /* monotonic; the host sets it before each entry */
     const char *host_id;                           /* x-amz-id-2 */
@@ -217,7 +223,7 @@ struct flow_get {
     struct frame_range range;                      /* of the open row */
     uint64_t frame_next;
     uint64_t sent;                                 /* plaintext given to the host */
-    uint64_t made;                                 /* plaintext of finished units */
+    uint64_t begun;                                /* plaintext of the rows that were begun */
     uint64_t unit_next, unit_send;                 /* numbers */
     int fd;                                        /* blob file or -1 */
     struct flow_unit unit[FLOW_UNITS];
@@ -273,6 +279,8 @@ struct flow {
     bool sts;                                      /* signed for STS: its errors have another namespace than IAM's */
     bool gate_open;                                /* the gate holds state of ours: ABORT when we leave */
     bool head_sent, writing, write_last;
+    bool metered;                                  /* every RELEASE is told when the socket has taken its bytes */
+    bool killed;                                   /* the connection was reset: what the gate still says counts for nothing */
     bool asked_before;
     bool whole_change;                             /* its ASK may be all of a change: no body follows it */
     uint16_t status;

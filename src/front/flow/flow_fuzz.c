@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Fuzzes what peers send: the input's first byte says which peer and request, the rest are its frames with the id put right.
  *   bit 0 PUT (with bit 5: POST), bits 1 and 2 the target, bit 3 the request was given a copy's ticket, bit 4 the keeper's frames,
- *   bit 5 a form, bit 6 a listing of another kind
+ *   bit 5 a form, bit 6 a listing of another kind, bit 7 the role ACCESS: each frame comes from the peer that sends its kind, answers to READ
+ *   from the keeper
  * Role: fuzz target. Trusts: nothing. Distrusts: frames. Spec: docs/spec/wire.md.
  */
 #include "flow/flow_rig.c" /* the build links a fuzz target with its room alone */
@@ -31,6 +32,7 @@ static void begin(struct rig *r, uint8_t how)
         r->q.length_known = r->q.has_body = true;
         r->q.length = 5;
     }
+    if (how & 128) r->w.role = WIRE_ROLE_ACCESS;
     rig_up(r);
     rig_start(r);
 }
@@ -44,28 +46,37 @@ static void give_copy(struct rig *r)
     if (wire_put_ticket(&frame, r->f.id, &m) != ERR_OK || rig_give(r, &r->w.gate, &frame) != ERR_OK) flow_peer_lost(&r->w, &r->w.gate);
 }
 
+/* The id is random; a fuzzer cannot guess it, so each frame gets it. */
+static void give_all(struct rig *r, uint8_t how, uint8_t *p, size_t n)
+{
+    uint64_t id = r->f.id;
+    size_t from = 0, taken, len;
+    for (size_t i = 0; n - i >= WIRE_HEADER_BYTES; i += 4 + len) {
+        len = get_be32(p + i);
+        put_be64(p + i + 5, id);
+        if (len > n - i - 4 || len < 9) break;
+        if (!(how & 128)) continue;
+        struct flow_peer *peer = p[i + 4] >= WIRE_CREDIT ? &r->w.keeper : &r->w.gate;
+        from = i + 4 + len;
+        if (flow_peer_bytes(&r->w, peer, slice_of(p + i, 4 + len), &taken) != ERR_OK) flow_peer_lost(&r->w, peer);
+    }
+    struct flow_peer *peer = how & 16 ? &r->w.keeper : &r->w.gate;
+    if (flow_peer_bytes(&r->w, peer, slice_of(p + from, n - from), &taken) != ERR_OK) flow_peer_lost(&r->w, peer);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     struct flow_tile t;
-    size_t at = 0, taken;
+    size_t at = 0;
     if (n < 1) return 0;
     flow_tile_parse(slice_of(data, n), &t);
     struct rig *r = malloc(sizeof *r);
     begin(r, data[0]);
     if (data[0] & 32) at = flow_body(&r->f, slice_str(form), false);
     if (data[0] & 8) give_copy(r);
-    uint64_t id = r->f.id;
     uint8_t *copy = malloc(n);
     memcpy(copy, data + 1, n - 1);
-    /* The id is random; a fuzzer cannot guess it, so each frame gets it. */
-    for (size_t i = 0; n - 1 - i >= WIRE_HEADER_BYTES;) {
-        size_t len = get_be32(copy + i);
-        put_be64(copy + i + 5, id);
-        if (len > n - 1 - i - 4 || len < 9) break;
-        i += 4 + len;
-    }
-    struct flow_peer *p = data[0] & 16 ? &r->w.keeper : &r->w.gate;
-    if (flow_peer_bytes(&r->w, p, slice_of(copy, n - 1), &taken) != ERR_OK) flow_peer_lost(&r->w, p);
+    give_all(r, data[0], copy, n - 1);
     if (data[0] & 32) flow_body(&r->f, slice_of(form + at, sizeof form - 1 - at), true);
     else if (data[0] & 1) flow_body(&r->f, slice_of("hello", 5), true);
     flow_can_write(&r->f);

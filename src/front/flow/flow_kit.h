@@ -72,8 +72,9 @@ static inline void seal_part(struct buf *out, uint8_t number, size_t from, size_
 
 static inline void seal_all(struct buf *out, size_t n) { seal_part(out, 0, 0, n); }
 
-/* One release row: blob `number` of `size` bytes at `off` of the object. engine: 2 pack, 3 file; a pack's location ends in its number. */
-static inline void put_row(struct buf *rows, uint8_t number, size_t size, size_t off, unsigned keys, uint8_t engine)
+/* One release row: blob `number` of `size` bytes at `off` of the object, `keys` of its segments from `first` on. engine: 2 pack, 3 file; a pack's
+ * location ends in its number. */
+static inline void put_row_from(struct buf *rows, uint8_t number, size_t size, size_t off, unsigned first, unsigned keys, uint8_t engine)
 {
     struct frame_ctx ctx = {0};
     assert_int_equal(frame_ctx_init(&ctx), ERR_OK);
@@ -85,9 +86,9 @@ static inline void put_row(struct buf *rows, uint8_t number, size_t size, size_t
     buf_put(rows, id, ID_BYTES);
     buf_put_u64(rows, size);
     buf_put_u64(rows, off);
-    buf_put_u32(rows, 0);
+    buf_put_u32(rows, first);
     buf_put_u16(rows, (uint16_t)keys);
-    for (unsigned i = 0; i < keys; i++) {
+    for (unsigned i = first; i < first + keys; i++) {
         uint8_t key[32];
         assert_int_equal(frame_segment_key(&ctx, blob_key, i, key), ERR_OK);
         buf_put(rows, key, 32);
@@ -96,13 +97,23 @@ static inline void put_row(struct buf *rows, uint8_t number, size_t size, size_t
     buf_put_lp16(rows, slice_of(location, sizeof location));
 }
 
-static inline enum err give_rows(struct rig *r, uint64_t id, struct slice rows, uint64_t size, uint64_t off, uint64_t len, bool more)
+static inline void put_row(struct buf *rows, uint8_t number, size_t size, size_t off, unsigned keys, uint8_t engine)
+{
+    put_row_from(rows, number, size, off, 0, keys, engine);
+}
+
+static inline enum err give_rows_of(struct rig *r, uint64_t id, struct wire_release m)
 {
     AUTO(buf) struct buf frame = BUF_INIT(1 << 20);
-    struct wire_release m = {.status = len == size ? 200 : 206, .size = size, .off = off, .len = len, .more = more, .rows = rows};
+    if (!m.status) m.status = m.len == m.size ? 200 : 206;
     memcpy(m.tenant, tenant, ID_BYTES);
     assert_int_equal(wire_put_release(&frame, id, &m), ERR_OK);
     return rig_give(r, &r->w.gate, &frame);
+}
+
+static inline enum err give_rows(struct rig *r, uint64_t id, struct slice rows, uint64_t size, uint64_t off, uint64_t len, bool more)
+{
+    return give_rows_of(r, id, (struct wire_release){.size = size, .off = off, .len = len, .more = more, .rows = rows});
 }
 
 static inline enum err give_release(struct rig *r, uint64_t id, size_t size, uint64_t off, uint64_t len, unsigned keys)

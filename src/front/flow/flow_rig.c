@@ -40,6 +40,7 @@ static enum flow_write on_write(struct flow *f, const struct slice *s, size_t n,
 }
 
 static void on_cut(struct flow *f) { rig_of(f)->cuts++; }
+static void on_reset(struct flow *f) { rig_of(f)->resets++; }
 static void on_body(struct flow *f) { rig_of(f)->bodies++; }
 static void on_kick(struct flow_worker *w) { (void)w; }
 static void on_after(struct flow *f) { rig_of(f)->afters++; }
@@ -59,7 +60,7 @@ static int64_t on_file_read(struct flow *f, int fd, uint64_t off, uint8_t *out, 
     return (int64_t)part;
 }
 
-static const struct flow_host host = {.request = on_request, .alloc = on_alloc, .head = on_head, .write = on_write, .cut = on_cut,
+static const struct flow_host host = {.request = on_request, .alloc = on_alloc, .head = on_head, .write = on_write, .cut = on_cut, .reset = on_reset,
                                       .body = on_body, .file_read = on_file_read, .kick = on_kick, .after = on_after};
 
 static void fill(void *ctx, void *out, size_t n)

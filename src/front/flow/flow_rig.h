@@ -14,7 +14,7 @@ struct rig {
     struct buf body;                               /* what the client got */
     uint16_t status;
     uint64_t length;
-    unsigned heads, cuts, bodies, afters, files;
+    unsigned heads, cuts, resets, bodies, afters, files;
     bool last, no_body, close;
     enum flow_write next_write;                    /* what write() answers */
     struct buf file;                               /* what file_read() reads; when empty reads fail */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What a RELEASE gives to read, to its last byte, in units of a few frames: GET and HEAD to the client, a copy to put.c.
  * Role: reads units from the keeper (two under way) or from a blob file, opens their frames, gives them to the sink in order. Asks for the next
- * rows when the last of the present ones is begun, so that they are there in time and at most one RELEASE waits.
+ * rows when the last of the present ones is begun, so that they are there in time and at most one RELEASE waits. When metered: only when the
+ * socket has taken every byte of the present ones, of which the gate hears also when they were the last.
  * Trusts: the RELEASE. Distrusts: every stored byte: no byte of a frame leaves before its tag was checked, and no head
  * before the first unit was.
  * Law: 1 (nothing before RELEASE), 2 (keys only from it). Spec: docs/spec/wire.md RELEASE, READ; docs/spec/frame.md.
@@ -60,7 +61,7 @@ static enum err open_blob(struct flow *f)
 static enum err ask_more(struct flow *f)
 {
     struct flow_get *g = f->get;
-    struct wire_next m = {0};
+    struct wire_next m = {.sent = f->metered ? g->sent : 0};
     if (!f->w->gate.up) return ERR_MISSING;
     TRY(wire_put_next(flow_out(&f->w->gate.out), f->id, &m));
     f->w->host->kick(f->w);
@@ -79,6 +80,28 @@ static void use_ahead(struct flow_get *g)
     g->ahead = false;
 }
 
+/* What of the open row is asked for: of a metered one that of its segments, and it goes on where the row before ended. */
+static enum err row_part(struct flow *f)
+{
+    struct flow_get *g = f->get;
+    const struct wire_release_row *row = &g->row;
+    uint64_t end = g->rel.off + g->rel.len, row_end;
+    if (row->plain_size > FRAME_BLOB_BYTES_MAX) return ERR_RANGE;
+    if (__builtin_add_overflow(row->plain_off, row->plain_size, &row_end)) return ERR_RANGE;
+    uint64_t from = MAX(row->plain_off, g->rel.off), to = MIN(row_end, end);
+    if (f->metered) {
+        uint64_t first = (uint64_t)row->first_segment * SEGMENT_PLAIN_BYTES, after = first + (uint64_t)row->key_count * SEGMENT_PLAIN_BYTES;
+        from = MAX(from, row->plain_off + MIN(first, row->plain_size));
+        to = MIN(to, row->plain_off + MIN(after, row->plain_size));
+        if (from != g->rel.off + g->begun || (to == from && g->rel.len > 0)) return ERR_RANGE;
+    }
+    if (to < from) return ERR_RANGE;
+    g->begun += to - from;
+    TRY(frame_range(row->plain_size, from - row->plain_off, to - from, &g->range));
+    if (row->first_segment > g->range.segment_first || (uint64_t)row->first_segment + row->key_count <= g->range.segment_last) return ERR_MISSING;
+    return ERR_OK;
+}
+
 /* The next row that overlaps what is asked for. Neither row_open nor rows_done afterwards: the gate was asked for more. */
 static enum err next_row(struct flow *f)
 {
@@ -91,20 +114,11 @@ static enum err next_row(struct flow *f)
             g->rows_done = true;
             return ERR_OK;
         }
-        if (!g->ahead) return g->asked ? ERR_OK : ask_more(f);
+        if (!g->ahead) return g->asked || f->metered ? ERR_OK : ask_more(f);
         use_ahead(g);
     }
-    if (g->more && !g->ahead && !g->asked && reader_left(&g->rows) == 0) TRY(ask_more(f));
-    const struct flow_get *c = g;
-    uint64_t end = c->rel.off + c->rel.len, row_end;
-    if (c->row.plain_size > FRAME_BLOB_BYTES_MAX) return ERR_RANGE;
-    if (__builtin_add_overflow(c->row.plain_off, c->row.plain_size, &row_end)) return ERR_RANGE;
-    uint64_t from = MAX(c->row.plain_off, c->rel.off), to = MIN(row_end, end);
-    if (to < from) return ERR_RANGE;
-    TRY(frame_range(c->row.plain_size, from - c->row.plain_off, to - from, &g->range));
-    if (c->row.first_segment > c->range.segment_first ||
-        (uint64_t)c->row.first_segment + c->row.key_count <= c->range.segment_last)
-        return ERR_MISSING;
+    if (g->more && !g->ahead && !g->asked && !f->metered && reader_left(&g->rows) == 0) TRY(ask_more(f));
+    TRY(row_part(f));
     g->frame_next = g->range.frame_first;
     g->row_open = true;
     return is_file(g) ? open_blob(f) : ERR_OK;
@@ -281,7 +295,7 @@ static bool send_ready(struct flow *f)
         if (f->step == FLOW_READ && !f->head_sent && !send_head(f)) return false;
         g->sent += bytes;
         g->unit_send++;
-        bool last = g->sent == g->rel.len;
+        bool last = g->sent == g->rel.len && !f->metered;    /* a metered one ends when the socket has it all */
         u->state = FLOW_UNIT_WRITING;
         enum flow_write wr = give(f, u, bytes, last);
         if (last || wr == FLOW_BROKEN) return false;
@@ -290,6 +304,31 @@ static bool send_ready(struct flow *f)
         return true;
     }
     return false;
+}
+
+/* Every byte that the present rows give was taken by the socket. */
+static bool rows_spent(const struct flow *f)
+{
+    const struct flow_get *g = f->get;
+    if (!f->metered || !reading(f) || !f->head_sent || g->row_open || g->asked || g->ahead || reader_left(&g->rows) > 0) return false;
+    for (unsigned i = 0; i < FLOW_UNITS; i++)
+        if (g->unit[i].state != FLOW_UNIT_FREE) return false;
+    return true;
+}
+
+/* NEXT, once for each RELEASE. The last one has no answer: the body ends here. */
+static void tell_spent(struct flow *f)
+{
+    struct flow_get *g = f->get;
+    if (ask_more(f) != ERR_OK) {
+        bad_data(f, false);
+        return;
+    }
+    if (g->more) return;
+    f->gate_open = false;
+    f->step = FLOW_SENDING;
+    f->write_last = true;
+    f->w->host->write(f, NULL, 0, true);
 }
 
 static void drive(struct flow *f)
@@ -306,11 +345,14 @@ static void drive(struct flow *f)
             return;
         }
     } while (reading(f) && send_ready(f));
+    if (f->get && rows_spent(f)) tell_spent(f);
 }
 
-static bool release_ok(const struct wire_release *rel)
+/* What cannot be stopped is not metered either: KILL reaches the role ACCESS alone. */
+static bool release_ok(const struct flow *f, const struct wire_release *rel, bool copy)
 {
-    return rel->len <= rel->size && rel->off <= rel->size - rel->len && (rel->status == 200 || rel->status == 206);
+    if (rel->metered && (copy || f->w->role != WIRE_ROLE_ACCESS || (!rel->head && rel->rows.n == 0))) return false;
+    return rel->len <= rel->size && rel->off <= rel->size - rel->len && (rel->status == 200 || rel->status == 206) && !(copy && rel->head);
 }
 
 void flow_on_release(struct flow *f, struct slice payload)
@@ -330,13 +372,14 @@ void flow_on_release(struct flow *f, struct slice payload)
     memcpy(g->payload, payload.p, payload.n);
     f->get = g;
     if (!copy) f->step = FLOW_READ;
-    if (wire_get_release(slice_of(g->payload, payload.n), &g->rel) != ERR_OK || !release_ok(&g->rel) || (copy && g->rel.head)) {
+    if (wire_get_release(slice_of(g->payload, payload.n), &g->rel) != ERR_OK || !release_ok(f, &g->rel, copy)) {
         flow_fail(f, S3E_InternalError, NULL);
         return;
     }
     g->more = g->rel.more != 0 && !g->rel.head;
     /* LAW-1: decided and recorded; from here on bytes may be read. The gate holds nothing of ours any more, unless it has more to give. */
-    f->gate_open = copy || g->more;
+    f->metered = g->rel.metered && !g->rel.head;
+    f->gate_open = copy || g->more || f->metered;
     g->rows = reader_of(g->rel.rows);
     if (copy) {
         if (flow_put_copy_size(f, g->rel.len)) drive(f);
@@ -365,14 +408,14 @@ void flow_on_more(struct flow *f, struct slice payload)
     if (to->p) wipe(to->p, to->n);
     buf_reset(to);
     buf_put_slice(to, payload);
-    if (!buf_ok(to) || wire_get_release(buf_slice(to), &m) != ERR_OK) {
+    if (!buf_ok(to) || wire_get_release(buf_slice(to), &m) != ERR_OK || (m.metered != 0) != f->metered || (f->metered && m.rows.n == 0)) {
         bad_data(f, false);
         return;
     }
     g->ahead = true;
     g->rows_ahead = m.rows;
     g->more_ahead = m.more != 0;
-    if (!g->more_ahead && f->step == FLOW_READ) f->gate_open = false;
+    if (!g->more_ahead && f->step == FLOW_READ && !f->metered) f->gate_open = false;
     if (!g->row_open) drive(f);
 }
 

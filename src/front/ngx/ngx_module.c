@@ -18,7 +18,12 @@ static struct flow_metrics *shared_metrics;        /* of this cycle: made by the
 
 /* configuration ---------------------------------------------------------------------------------------------------------------- */
 
-static void *create_main_conf(ngx_conf_t *cf) { return ngx_pcalloc(cf->pool, sizeof(struct tl_main_conf)); }
+static void *create_main_conf(ngx_conf_t *cf)
+{
+    struct tl_main_conf *c = ngx_pcalloc(cf->pool, sizeof *c);
+    if (c) c->role = NGX_CONF_UNSET_UINT;
+    return c;
+}
 
 static void *create_loc_conf(ngx_conf_t *cf)
 {
@@ -49,11 +54,15 @@ static char *set_handler(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     return NGX_CONF_OK;
 }
 
+static ngx_conf_enum_t roles[] = {{ngx_string("front"), WIRE_ROLE_FRONT}, {ngx_string("access"), WIRE_ROLE_ACCESS}, {ngx_null_string, 0}};
+
 static ngx_command_t commands[] = {
     {ngx_string("tillit_dir"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, ngx_conf_set_str_slot, NGX_HTTP_MAIN_CONF_OFFSET,
      offsetof(struct tl_main_conf, dir), NULL},
     {ngx_string("tillit_domain"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, ngx_conf_set_str_slot, NGX_HTTP_MAIN_CONF_OFFSET,
      offsetof(struct tl_main_conf, domain), NULL},
+    {ngx_string("tillit_role"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, ngx_conf_set_enum_slot, NGX_HTTP_MAIN_CONF_OFFSET,
+     offsetof(struct tl_main_conf, role), roles},
     {ngx_string("tillit"), NGX_HTTP_LOC_CONF | NGX_CONF_TAKE1, set_handler, NGX_HTTP_LOC_CONF_OFFSET, 0, NULL},
     {ngx_string("tillit_error"), NGX_HTTP_LOC_CONF | NGX_CONF_TAKE1, set_handler, NGX_HTTP_LOC_CONF_OFFSET, 0, NULL},
     ngx_null_command,
@@ -67,6 +76,7 @@ static ngx_int_t postconfiguration(ngx_conf_t *cf)
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "tillit_dir must name the store's directory");
         return NGX_ERROR;
     }
+    ngx_conf_init_uint_value(c->role, WIRE_ROLE_FRONT);
     c->threads = ngx_thread_pool_add(cf, &name);
     return c->threads ? NGX_OK : NGX_ERROR;
 }
@@ -113,17 +123,18 @@ static void init_connection(ngx_connection_t *c)
 /* What nginx undoes or leaves open in a worker: it sets itself dumpable, may leave a core, and outlives a killed master. And what a
  * worker never needs: to write a file, start a program, open a network socket. The pool's threads were started before; they only
  * read into buffers they are given. */
-static ngx_int_t harden(ngx_cycle_t *cycle, const ngx_str_t *dir)
+static ngx_int_t harden(ngx_cycle_t *cycle, const ngx_str_t *dir, ngx_uint_t role)
 {
+    bool access = role == WIRE_ROLE_ACCESS;        /* it serves no logs */
     char blobs[PATH_MAX], logs[PATH_MAX];
 #ifdef TILLIT_BREAKS
     char run[PATH_MAX];                            /* the file that names breaks */
-    const char *const read_only[] = {blobs, logs, run, NULL};
+    const char *const read_only[] = {blobs, run, access ? NULL : logs, NULL};
     *ngx_snprintf((u_char *)run, sizeof run - 1, "%V/run/breaks", dir) = 0;
     breaks_init(run);
     *ngx_snprintf((u_char *)run, sizeof run - 1, "%V/run", dir) = 0;
 #else
-    const char *const read_only[] = {blobs, logs, NULL};
+    const char *const read_only[] = {blobs, access ? NULL : logs, NULL};
 #endif
     const struct jail jail = {.read_only = read_only};
     struct jail_state state;
@@ -159,7 +170,7 @@ static ngx_int_t init_process(ngx_cycle_t *cycle)
         if (ls[i].handler == ngx_http_init_connection) ls[i].handler = init_connection;
     struct rng rng = {.fill = random_fill};
     rng_fill(&rng, tl.boot, sizeof tl.boot);
-    ngx_snprintf((u_char *)tl.host_id, sizeof tl.host_id - 1, "front-%ui", ngx_worker);
+    ngx_snprintf((u_char *)tl.host_id, sizeof tl.host_id - 1, "%s-%ui", conf->role == WIRE_ROLE_ACCESS ? "access" : "front", ngx_worker);
     tl.threads = conf->threads;
     tl.domain = slice_of(conf->domain.data, conf->domain.len);
     tl.flow.domains = &tl.domain;
@@ -171,8 +182,9 @@ static ngx_int_t init_process(ngx_cycle_t *cycle)
     tl.flow.all_metrics_count = FLOW_METRICS_WORKERS_MAX;
     tl.flow.ctx = &tl;
     tl.flow.blobs_fd = open_dir(&conf->dir, "keeper/blobs");
-    tl.flow.logs_fd = open_dir(&conf->dir, "gate/logs");
-    if (harden(cycle, &conf->dir) != NGX_OK) return NGX_ERROR;
+    tl.flow.logs_fd = conf->role == WIRE_ROLE_ACCESS ? -1 : open_dir(&conf->dir, "gate/logs");
+    tl.flow.role = (uint8_t)conf->role;
+    if (harden(cycle, &conf->dir, conf->role) != NGX_OK) return NGX_ERROR;
     enum err e = flow_worker_init(&tl.flow, &tl_host, &rng);
     if (e != ERR_OK) {
         ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "tillit: the worker cannot start: %s", err_text(e));

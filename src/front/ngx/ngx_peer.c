@@ -188,7 +188,7 @@ static void peer_start(struct tl_peer *p, struct flow_peer *flow, const char *na
     p->flow = flow;
     p->name = name;
     p->path.data = path;
-    p->path.len = (size_t)(ngx_snprintf(path, sizeof paths[0], "%V/run/%s/front", dir, name) - path);
+    p->path.len = (size_t)(ngx_snprintf(path, sizeof paths[0], "%V/run/%s/%s", dir, name, tl.flow.role == WIRE_ROLE_ACCESS ? "access" : "front") - path);
     p->retry.handler = retry_handler;
     p->retry.data = p;
     p->retry.log = ngx_cycle->log;

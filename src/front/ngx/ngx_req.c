@@ -89,6 +89,7 @@ const struct flow_host tl_host = {
     .head = tl_host_head,
     .write = tl_host_write,
     .cut = tl_host_cut,
+    .reset = tl_host_reset,
     .body = tl_host_body,
     .file_read = tl_host_file_read,
     .kick = tl_host_kick,

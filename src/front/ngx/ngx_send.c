@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Answers: heads and bodies through nginx' output filters.
- * Role: host->head(), host->write(), host->cut(); pages of our own.
+ * Role: host->head(), host->write(), host->cut(), host->reset(); pages of our own.
  * Trusts: the flow's heads. Distrusts: the client's pace: one write at a time, and a timer on it.
- * Spec: RFC 9110, 9112; nginx' output chain rules (flush on every piece, or last).
+ * Spec: RFC 9110, 9112; nginx' output chain rules (flush on every piece, or last); connect(2) on AF_UNSPEC; docs/spec/access.md section 5.
  */
 #include "ngx_tillit.h"
+
+#include <sys/socket.h>
 
 static void write_handler(ngx_http_request_t *r);
 
@@ -125,6 +127,9 @@ static void keep_chains(struct tl_req *q, ngx_chain_t **out)
     ngx_chain_update_chains(q->r->pool, &q->free, &q->busy, out, (ngx_buf_tag_t)&ngx_http_tillit_module);
 }
 
+/* Of a metered answer what TLS holds back has not been taken either. */
+static bool held(const struct tl_req *q) { return q->busy || (q->flow.metered && q->r->connection->buffered); }
+
 enum flow_write tl_host_write(struct flow *f, const struct slice *s, size_t n, bool last)
 {
     struct tl_req *q = f->ctx;
@@ -166,7 +171,7 @@ enum flow_write tl_host_write(struct flow *f, const struct slice *s, size_t n, b
         finish(q, rc);
         return FLOW_WRITTEN;
     }
-    if (!q->busy) return FLOW_WRITTEN;
+    if (!held(q)) return FLOW_WRITTEN;
     if (wait_write(q) != NGX_OK) {
         q->cut = 1;
         return FLOW_BROKEN;
@@ -185,7 +190,7 @@ static void write_handler(ngx_http_request_t *r)
         ngx_http_finalize_request(r, NGX_HTTP_REQUEST_TIME_OUT);
         return;
     }
-    if (q->reading || !q->busy) return;
+    if (q->reading || !held(q)) return;
     ngx_chain_t *none = NULL;
     ngx_int_t rc = ngx_http_output_filter(r, NULL);
     keep_chains(q, &none);
@@ -194,7 +199,7 @@ static void write_handler(ngx_http_request_t *r)
         tl_settle(q);
         return;
     }
-    if (q->busy) {
+    if (held(q)) {
         if (wait_write(q) != NGX_OK) {
             q->cut = 1;
             tl_settle(q);
@@ -210,6 +215,18 @@ static void write_handler(ngx_http_request_t *r)
 }
 
 void tl_host_cut(struct flow *f) { ((struct tl_req *)f->ctx)->cut = 1; }
+
+/* nginx closes the connection later: when the thread that reads for the request is back, or when its own rules let it. The kernel is told now: it
+ * empties what it had to send, and says RST. The descriptor stays nginx's. */
+void tl_host_reset(struct flow *f)
+{
+    struct tl_req *q = f->ctx;
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    const struct linger none = {.l_onoff = 1, .l_linger = 0};
+    int fd = q->r->connection->fd;
+    q->cut = 1;
+    if (connect(fd, &nobody, sizeof nobody) != 0) setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+}
 
 ngx_int_t tl_send_page(ngx_http_request_t *r, ngx_uint_t status, const char *type, struct slice body)
 {

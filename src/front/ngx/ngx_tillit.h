@@ -51,6 +51,7 @@ struct tl_peer {
 struct tl_main_conf {
     ngx_str_t dir;                     /* tillit_dir */
     ngx_str_t domain;                  /* tillit_domain */
+    ngx_uint_t role;                   /* tillit_role: enum wire_role */
     ngx_thread_pool_t *threads;
 };
 struct tl_loc_conf {
@@ -90,6 +91,7 @@ void tl_body_run(struct tl_req *q);    /* starts or continues reading */
 enum flow_write tl_host_head(struct flow *f, const struct flow_head *h);
 enum flow_write tl_host_write(struct flow *f, const struct slice *s, size_t n, bool last);
 void tl_host_cut(struct flow *f);
+void tl_host_reset(struct flow *f);
 void tl_no_body(ngx_http_request_t *r);
 ngx_int_t tl_push(ngx_http_request_t *r, const char *name, size_t name_n, struct slice value);
 ngx_int_t tl_send_page(ngx_http_request_t *r, ngx_uint_t status, const char *type, struct slice body);

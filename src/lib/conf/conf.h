@@ -40,6 +40,9 @@
     CONF(tls_cert, "s3", "tls_cert", TEXT, "front/tls/cert.pem")                                                      \
     CONF(tls_key, "s3", "tls_key", TEXT, "front/tls/key.pem")                                                         \
     CONF(api_port, "api", "port", PORT, "9001")                                                                       \
+    CONF(access_port, "access", "port", PORT, "9002")                                                                 \
+    CONF(access_tls_port, "access", "tls_port", PORT, "9444")                                                         \
+    CONF(access_workers, "access", "workers", COUNT, "1")                                                             \
     CONF(log_origin, "log", "origin", TEXT, "tillit.example")                                                         \
     CONF(log_url, "log", "url", TEXT, "")                                                                             \
     CONF(root_key, "keys", "root", TEXT, "gate/keys/root")                                                            \
@@ -57,7 +60,8 @@
     CONF(gate_uid, "process", "gate_uid", MS, "64101")                                                                \
     CONF(keeper_uid, "process", "keeper_uid", MS, "64102")                                                            \
     CONF(front_uid, "process", "front_uid", MS, "64103")                                                              \
-    CONF(steward_uid, "process", "steward_uid", MS, "64104")
+    CONF(steward_uid, "process", "steward_uid", MS, "64104")                                                          \
+    CONF(access_uid, "process", "access_uid", MS, "64105")
 
 #define CONF_TEXT_MAX 256
 #define CONF_TENANT_CHARS_MAX 63

@@ -23,14 +23,19 @@ static void empty_file_gives_defaults(void **state)
     assert_int_equal(parse(""), ERR_OK);
     assert_string_equal(c.region, "eu-north-1");
     assert_int_equal(c.s3_port, 9000);
+    assert_int_equal(c.access_port, 9002);
+    assert_int_equal(c.access_workers, 1);
+    assert_int_equal(c.access_uid, 64105);
 }
 static void values_comments_and_blanks_are_read(void **state)
 {
     (void)state;
-    assert_int_equal(parse("# hello\n\n[s3]\n  port =  0 \r\nregion=x-1\n[api]\nport = 7"), ERR_OK);
+    assert_int_equal(parse("# hello\n\n[s3]\n  port =  0 \r\nregion=x-1\n[api]\nport = 7\n[access]\nport=0\ntls-port = 9"), ERR_OK);
     assert_int_equal(c.s3_port, 0);
     assert_string_equal(c.region, "x-1");
     assert_int_equal(c.api_port, 7);
+    assert_int_equal(c.access_port, 0);
+    assert_int_equal(c.access_tls_port, 9);
 }
 static void the_test_profile_is_off_and_its_switches_mean_nothing_then(void **state)
 {

@@ -84,6 +84,8 @@ class Store:
 class Server:
     """One listening path; hello() then a thread per connection."""
 
+    peer, greeted = wire.ROLE_FRONT, 0
+
     def __init__(self, store, role, path):
         self.store, self.role, self.path = store, role, path
         self.conns, self.boot = [], os.urandom(16)
@@ -133,7 +135,7 @@ class Server:
             hello = c.recv()
             if not hello:
                 return
-            assert hello[0] == "HELLO" and hello[2]["role"] == wire.ROLE_FRONT and hello[2]["version"] == wire.VERSION
+            assert hello[0] == "HELLO" and hello[2]["role"] == self.peer and hello[2]["version"] == wire.VERSION
             front_id = 0
             if self.role == wire.ROLE_KEEPER:
                 with self.store.lock:
@@ -141,6 +143,7 @@ class Server:
                     self.store.next_front += 1
             c.send("HELLO", 0, role=self.role, version=wire.VERSION, boot=self.boot, front_id=front_id)
             c.front_id = front_id
+            self.greeted += 1
             while True:
                 f = c.recv()
                 if f is None:
@@ -152,7 +155,7 @@ class Server:
 
 class Keeper(Server):
     def __init__(self, store):
-        super().__init__(store, wire.ROLE_KEEPER, os.path.join(store.dir, "run/keeper/front"))
+        super().__init__(store, wire.ROLE_KEEPER, os.path.join(store.dir, "run/keeper", "front" if self.peer == wire.ROLE_FRONT else "access"))
 
     def on_stage(self, c, id, m):
         s = self.store
@@ -190,7 +193,7 @@ class Keeper(Server):
 
 class Gate(Server):
     def __init__(self, store):
-        super().__init__(store, wire.ROLE_GATE, os.path.join(store.dir, "run/gate/front"))
+        super().__init__(store, wire.ROLE_GATE, os.path.join(store.dir, "run/gate", "front" if self.peer == wire.ROLE_FRONT else "access"))
 
     def signature(self, canonical, credential, amz_date):
         _, date, region, service, end = credential.split("/")

@@ -31,7 +31,7 @@ def free_ports(n):
 
 
 class Rig:
-    def __init__(self, module, workers=2, env=None):
+    def __init__(self, module, workers=2, env=None, role="front", gate=fake.Gate, keeper=fake.Keeper):
         self.dir = tempfile.mkdtemp(prefix="front-")
         for d in ("run/gate", "run/keeper", "keeper/blobs", "gate/logs", "front/tmp", "front/tls"):
             os.makedirs(os.path.join(self.dir, d))
@@ -42,7 +42,8 @@ class Rig:
                        check=True, capture_output=True)
         text = open(os.path.join(ROOT, "src/front/ngx/nginx.conf.in")).read()
         values = {"MODULE": module, "DIR": self.dir, "WORKERS": workers, "LISTEN": "127.0.0.1", "S3_PORT": self.http,
-                  "S3_TLS_PORT": self.https, "API_PORT": self.api, "DOMAIN": "s3.test", "TLS_CERT": self.cert, "TLS_KEY": self.key}
+                  "S3_TLS_PORT": self.https, "API_PORT": self.api, "ROLE": role,
+                  "FRONT": "" if role == "front" else "#", "SNDBUF": " sndbuf=64k" if role == "access" else "", "DOMAIN": "s3.test", "TLS_CERT": self.cert, "TLS_KEY": self.key}
         for k, v in values.items():
             text = text.replace("@%s@" % k, str(v))
         text = text.replace("client_body_timeout 30s", "client_body_timeout 3s").replace("send_timeout 60s", "send_timeout 5s")
@@ -51,13 +52,15 @@ class Rig:
         self.conf = os.path.join(self.dir, "front/nginx.conf")
         open(self.conf, "w").write(text)
         self.store = fake.Store(self.dir)
-        self.gate, self.keeper = fake.Gate(self.store), fake.Keeper(self.store)
+        self.gate, self.keeper = gate(self.store), keeper(self.store)
         self.errors = os.path.join(self.dir, "stderr")
         self.nginx = subprocess.Popen(["/usr/sbin/nginx", "-p", os.path.join(self.dir, "front/"), "-c", self.conf, "-e", "stderr"],
                                       stderr=open(self.errors, "w"), env={**os.environ, "LD_PRELOAD": os.environ.get("FRONT_PRELOAD", ""), **(env or {})})
         for _ in range(200):
             try:
-                if self.raw_api("GET", "/-/ready")[0] == 200:
+                if role == "front" and self.raw_api("GET", "/-/ready")[0] == 200:
+                    return
+                if role == "access" and self.gate.greeted >= workers and self.keeper.greeted >= workers:
                     return
             except OSError:
                 pass
@@ -161,12 +164,12 @@ def request(r, method, path, body=b"", headers={}, sign=True, payload=None, extr
     return ("%s %s HTTP/1.1\r\n" % (method, path)).encode() + "".join("%s: %s\r\n" % kv for kv in h.items()).encode() + b"\r\n" + body + extra
 
 
-def main(argv, tests):
+def main(argv, tests, **kw):
     """Runs tests one after the other on one rig, and prints TAP."""
     only = argv[argv.index("--only") + 1] if "--only" in argv else ""
     tests = [(n, f) for n, f in tests if only in n]
     print("1..%d" % len(tests), flush=True)
-    r = Rig(os.path.abspath(argv[1]))
+    r = Rig(os.path.abspath(argv[1]), **kw)
     bad = 0
     try:
         for i, (name, f) in enumerate(tests, 1):
