@@ -50,30 +50,18 @@ void buf_put_base64(struct buf *b, struct slice s) {
     buf_put(b, "==", pad);
 }
 
-static int digit_hex(uint8_t c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    uint8_t low = c | 0x20;
-    if (low >= 'a' && low <= 'f') return low - 'a' + 10;
-    return -1;
-}
-
-static int digit_base32(uint8_t c) {
-    if (c >= 'a' && c <= 'z') return c - 'a';
-    if (c >= 'A' && c <= 'Z') return c - 'A';
-    if (c >= '2' && c <= '7') return c - '2' + 26;
-    return -1;
-}
-
-static int digit_base64_common(uint8_t c) {
-    if (c >= 'A' && c <= 'Z') return c - 'A';
-    if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-    if (c >= '0' && c <= '9') return c - '0' + 52;
-    return -1;
-}
-
-static int digit_base64(uint8_t c) { return c == '+' ? 62 : c == '/' ? 63 : digit_base64_common(c); }
-
-static int digit_base64url(uint8_t c) { return c == '-' ? 62 : c == '_' ? 63 : digit_base64_common(c); }
+/* What each byte stands for, and DIGIT; 0: nothing. By table and not by comparing: digests and ids come this way in the turn of a request, and
+ * random digits are what branches are worst at. */
+#define DIGIT 64u
+#define RUN2(c, v) [(c)] = DIGIT | (v), [(c) + 1] = DIGIT | ((v) + 1)
+#define RUN6(c, v) RUN2(c, v), RUN2((c) + 2, (v) + 2), RUN2((c) + 4, (v) + 4)
+#define RUN10(c, v) RUN6(c, v), RUN2((c) + 6, (v) + 6), RUN2((c) + 8, (v) + 8)
+#define RUN26(c, v) RUN10(c, v), RUN10((c) + 10, (v) + 10), RUN6((c) + 20, (v) + 20)
+#define RUNS64 RUN26('A', 0u), RUN26('a', 26u), RUN10('0', 52u)
+static const uint8_t digits_base64[256] = {RUNS64, ['+'] = DIGIT | 62, ['/'] = DIGIT | 63};
+static const uint8_t digits_base64url[256] = {RUNS64, ['-'] = DIGIT | 62, ['_'] = DIGIT | 63};
+static const uint8_t digits_base32[256] = {RUN26('a', 0u), RUN26('A', 0u), RUN6('2', 26u)};
+static const uint8_t digits_hex[256] = {RUN10('0', 0u), RUN6('a', 10u), RUN6('A', 10u)};
 
 /* Bytes that `digits` digits hold; ERR_INPUT when a whole digit of them would carry no byte (a length no encoder makes). */
 static enum err digits_bytes(size_t digits, unsigned bits, size_t *bytes) {
@@ -83,13 +71,28 @@ static enum err digits_bytes(size_t digits, unsigned bits, size_t *bytes) {
     return ERR_OK;
 }
 
-static enum err take_digits(struct slice text, int (*digit)(uint8_t), unsigned bits, uint8_t *out) {
-    uint32_t held = 0;
+/* Four digits of six bits are three bytes. */
+static const uint8_t *take_quads(const uint8_t *p, const uint8_t *end, const uint8_t digits[256], uint32_t *all, uint8_t **out) {
+    for (; end - p >= 4; p += 4, *out += 3) {
+        uint32_t a = digits[p[0]], b = digits[p[1]], c = digits[p[2]], d = digits[p[3]];
+        uint32_t held = (a & 63) << 18 | (b & 63) << 12 | (c & 63) << 6 | (d & 63);
+        *all &= a & b & c & d;
+        (*out)[0] = (uint8_t)(held >> 16);
+        (*out)[1] = (uint8_t)(held >> 8);
+        (*out)[2] = (uint8_t)held;
+    }
+    return p;
+}
+
+static enum err take_digits(struct slice text, const uint8_t digits[256], unsigned bits, uint8_t *out) {
+    uint32_t held = 0, all = DIGIT;
     unsigned held_bits = 0;
-    for (size_t i = 0; i < text.n; i++) {
-        int d = digit(text.p[i]);
-        if (d < 0) return ERR_INPUT;
-        held = held << bits | (uint32_t)d;
+    const uint8_t *p = text.p, *end = text.p + text.n;
+    if (bits == 6) p = take_quads(p, end, digits, &all, &out);
+    for (; p != end; p++) {
+        uint32_t d = digits[*p];
+        all &= d;
+        held = held << bits | (d & (DIGIT - 1));
         held_bits += bits;
         if (held_bits >= 8) {
             held_bits -= 8;
@@ -97,25 +100,25 @@ static enum err take_digits(struct slice text, int (*digit)(uint8_t), unsigned b
             held &= (1u << held_bits) - 1;
         }
     }
-    return held == 0 ? ERR_OK : ERR_INPUT;
+    return all != 0 && held == 0 ? ERR_OK : ERR_INPUT;
 }
 
-static enum err decode(struct slice text, int (*digit)(uint8_t), unsigned bits, struct buf *out) {
+static enum err decode(struct slice text, const uint8_t digits[256], unsigned bits, struct buf *out) {
     size_t bytes;
     TRY(digits_bytes(text.n, bits, &bytes));
     if (bytes == 0) return ERR_OK;
     uint8_t *to = buf_room(out, bytes);
     if (to == NULL) return ERR_LIMIT;
-    TRY(take_digits(text, digit, bits, to));
+    TRY(take_digits(text, digits, bits, to));
     out->n += bytes;
     return ERR_OK;
 }
 
-static enum err decode_fixed(struct slice text, int (*digit)(uint8_t), unsigned bits, uint8_t *out, size_t out_n) {
+static enum err decode_fixed(struct slice text, const uint8_t digits[256], unsigned bits, uint8_t *out, size_t out_n) {
     size_t bytes;
     TRY(digits_bytes(text.n, bits, &bytes));
     if (bytes != out_n) return ERR_INPUT;
-    return take_digits(text, digit, bits, out);
+    return take_digits(text, digits, bits, out);
 }
 
 /* Takes the padding off: exactly as many '=' as the length demands, none elsewhere ('=' is no digit). */
@@ -125,36 +128,34 @@ static enum err base64_unpad(struct slice *text) {
     return ERR_OK;
 }
 
-enum err hex_decode(struct slice text, struct buf *out) { return decode(text, digit_hex, 4, out); }
+enum err hex_decode(struct slice text, struct buf *out) { return decode(text, digits_hex, 4, out); }
 
 enum err base64_decode(struct slice text, struct buf *out) {
     TRY(base64_unpad(&text));
-    return decode(text, digit_base64, 6, out);
+    return decode(text, digits_base64, 6, out);
 }
 
-enum err base64url_decode(struct slice text, struct buf *out) { return decode(text, digit_base64url, 6, out); }
+enum err base64url_decode(struct slice text, struct buf *out) { return decode(text, digits_base64url, 6, out); }
 
-enum err base32_decode(struct slice text, struct buf *out) { return decode(text, digit_base32, 5, out); }
+enum err base32_decode(struct slice text, struct buf *out) { return decode(text, digits_base32, 5, out); }
 
 /* Not by decode_fixed(): each request's signature comes this way, in the front and in the gate. */
 enum err hex_fixed(struct slice text, uint8_t *out, size_t out_n) {
     if (text.n % 2 != 0 || text.n / 2 != out_n) return ERR_INPUT;
-    int bad = 0;
+    uint32_t all = DIGIT;
     for (size_t i = 0; i < out_n; i++) {
-        int high = digit_hex(text.p[2 * i]), low = digit_hex(text.p[2 * i + 1]);
-        bad |= high | low;
-        out[i] = (uint8_t)((unsigned)high << 4 | (unsigned)low);
+        uint32_t high = digits_hex[text.p[2 * i]], low = digits_hex[text.p[2 * i + 1]];
+        all &= high & low;
+        out[i] = (uint8_t)((high & 15) << 4 | (low & 15));
     }
-    return bad < 0 ? ERR_INPUT : ERR_OK;
+    return all != 0 ? ERR_OK : ERR_INPUT;
 }
 
 enum err base64_fixed(struct slice text, uint8_t *out, size_t out_n) {
     TRY(base64_unpad(&text));
-    return decode_fixed(text, digit_base64, 6, out, out_n);
+    return decode_fixed(text, digits_base64, 6, out, out_n);
 }
 
-enum err base64url_fixed(struct slice text, uint8_t *out, size_t out_n) {
-    return decode_fixed(text, digit_base64url, 6, out, out_n);
-}
+enum err base64url_fixed(struct slice text, uint8_t *out, size_t out_n) { return decode_fixed(text, digits_base64url, 6, out, out_n); }
 
-enum err base32_fixed(struct slice text, uint8_t *out, size_t out_n) { return decode_fixed(text, digit_base32, 5, out, out_n); }
+enum err base32_fixed(struct slice text, uint8_t *out, size_t out_n) { return decode_fixed(text, digits_base32, 5, out, out_n); }

@@ -86,6 +86,54 @@ static void a_text_that_no_encoder_makes_is_refused(void **state) {
     for (size_t i = 0; i < ARRAY_LEN(base32); i++) check_refuses(base32_decode, base32_fixed, base32[i]);
 }
 
+/* Every byte in every place of a text of whole bytes, and in one digit more than whole groups: a digit with its value, or refused. */
+static void check_alphabet(decoder decode, fixed_decoder fixed, const char *alphabet, unsigned bits, size_t digits, bool any_case) {
+    char text[20];
+    uint8_t out[20];
+    size_t bytes = digits * bits / 8, spare = digits * bits % 8;
+    assert_true(digits <= sizeof text && bytes <= sizeof out);
+    for (size_t at = 0; at < digits; at++) {
+        for (unsigned c = 0; c < 256; c++) {
+            AUTO(buf) struct buf b = BUF_INIT(64);
+            if (c == '=' && alphabet[0] == 'A') continue; /* padding, above */
+            unsigned byte = any_case && c >= 'A' && c <= 'Z' ? c + 32 : c;
+            const char *found = byte == 0 ? NULL : strchr(alphabet, (int)byte);
+            size_t value = found == NULL ? 0 : (size_t)(found - alphabet);
+            /* what a last digit has beyond the last byte must be nothing */
+            bool right = found != NULL && (at + 1 < digits || (value & ((1u << spare) - 1)) == 0);
+            memset(text, alphabet[0], digits);
+            text[at] = (char)c;
+            memset(out, 0, sizeof out);
+            enum err e = fixed(slice_of((const uint8_t *)text, digits), out, bytes);
+            check_err(e, right ? ERR_OK : ERR_INPUT);
+            check_err(decode(slice_of((const uint8_t *)text, digits), &b), e);
+            if (e != ERR_OK) continue;
+            assert_int_equal(b.n, bytes);
+            assert_memory_equal(b.p, out, bytes);
+            for (size_t bit = 0; bit < bytes * 8; bit++) {
+                size_t within = bit - at * bits;
+                bool want = bit >= at * bits && within < bits && (value >> (bits - 1 - within) & 1) != 0;
+                assert_int_equal(out[bit / 8] >> (7 - bit % 8) & 1, want);
+            }
+        }
+    }
+}
+
+static void every_byte_in_every_place_is_its_digit_or_refused(void **state) {
+    (void)state;
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    char url[65], base64[65];
+    snprintf(url, sizeof url, "%s-_", plain);
+    snprintf(base64, sizeof base64, "%s+/", plain);
+    for (size_t digits = 2; digits <= 11; digits++) {
+        if (digits % 4 != 1) check_alphabet(base64url_decode, base64url_fixed, url, 6, digits, false);
+    }
+    check_alphabet(base64_decode, base64_fixed, base64, 6, 8, false);
+    check_alphabet(base32_decode, base32_fixed, "abcdefghijklmnopqrstuvwxyz234567", 5, 8, true);
+    check_alphabet(base32_decode, base32_fixed, "abcdefghijklmnopqrstuvwxyz234567", 5, 10, true);
+    check_alphabet(hex_decode, hex_fixed, "0123456789abcdef", 4, 8, true);
+}
+
 static void decoding_past_the_buffers_bound_is_limit(void **state) {
     (void)state;
     AUTO(buf) struct buf b = BUF_INIT(3);
@@ -118,6 +166,7 @@ int main(void) {
         cmocka_unit_test(encoders_give_the_rfc_4648_vectors),
         cmocka_unit_test(decoders_give_the_bytes_back),
         cmocka_unit_test(a_text_that_no_encoder_makes_is_refused),
+        cmocka_unit_test(every_byte_in_every_place_is_its_digit_or_refused),
         cmocka_unit_test(decoding_past_the_buffers_bound_is_limit),
         cmocka_unit_test(every_byte_string_comes_back_from_every_encoding),
     };
