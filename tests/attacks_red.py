@@ -18,7 +18,7 @@ import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-NEEDED = ["01", "02", "03", "05", "06", "08", "09", "10", "11", "14", "15", "17", "19", "20", "21", "22", "24", "31", "37", "38"]
+NEEDED = ["01", "02", "03", "05", "06", "08", "09", "10", "11", "14", "15", "17", "19", "20", "21", "22", "24", "31", "32", "37", "38"]
 
 
 def child(title, function, build, red, pipe):

@@ -30,8 +30,8 @@ def sign(key_file, statement, namespace="tillit-statement@v1"):
 
 
 def post(api, statement, signature):
-    """(HTTP status, answer)."""
-    body = json.dumps({"statement": statement, "signature": signature}).encode()
+    """(HTTP status, answer). signature: armored SSHSIG, or a passkey's assertion (a dict)."""
+    body = json.dumps({"statement": statement, "assertion" if isinstance(signature, dict) else "signature": signature}).encode()
     request = urllib.request.Request(api + "/v1/statements", body, {"Content-Type": "application/json"})
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
