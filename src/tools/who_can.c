@@ -4,6 +4,7 @@
  * Law: 4. Spec: docs/spec/access.md, docs/spec/export.md
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "s3/s3.h"
 #include "tools/say.h"
@@ -13,7 +14,7 @@ static const char usage[] =
     "\n"
     "Everybody known to the tenant and what the gate would answer each now, were they to read that object: root and users of each account,\n"
     "unsigned callers, and every grant that is not over, with the reason. Signed with the root user's access key of the tenant's first account;\n"
-    "the question stands on the record.\n";
+    "the question stands on the record. Without --dir and --endpoint: TILLIT_ENDPOINT.\n";
 
 static void print_row(const json_t *row)
 {
@@ -36,6 +37,7 @@ int cmd_who_can(int argc, char **argv)
                                {"--key", &key, NULL}, {"--json", NULL, &as_json}};
     int n = options_read(argc, argv, o, ARRAY_LEN(o), none, 0, usage);
     if (n == -2) return EXIT_DONE;
+    if (!dir && !endpoint) endpoint = getenv("TILLIT_ENDPOINT");
     if (n != 0 || !bucket || !key || (!dir && !endpoint)) {
         if (n >= 0) fputs(usage, stderr);
         return EXIT_USAGE;
