@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * say: statements with terms: whose signature, what comes of it, its leaf, its answer.
- * Role: behind statements.c, which has parsed the text. Trusts: signatures verified here, and the fold for who has which key.
+ * Role: behind statements.c, which has parsed the text, and takes the kinds without terms itself: their refusals come here. Trusts: signatures verified here, and the fold for who has which key.
  * Distrusts: every word, the peer's address, the signer's clock.
  * Law: 1 (answered when durable), 3 (decides from signed bytes), 4 (policy_say() alone decides), 6. Spec: docs/spec/access.md section 6.
  */
@@ -61,7 +61,7 @@ void say_answer(struct say *take_s)
     struct say *s = take_s;
     json_t *j = s->answer;
     s->answer = NULL;
-    say_respond(s->done, s->ctx, s->unavailable ? 503 : (uint16_t)policy_say_status(s->say), j);
+    say_respond(s->done, s->ctx, s->unavailable ? 503 : s->status ? s->status : (uint16_t)policy_say_status(s->say), j);
     say_free(s);
 }
 
@@ -273,13 +273,15 @@ static void say_durable(struct log_wait *w)
 
 /* arrival ---------------------------------------------------------------------------------------------------------------------------- */
 
-static void say_put_outcome(struct say *s)
+static void say_put_outcome(struct say *s, const struct say_submission *u)
 {
     AUTO(buf) struct buf digest = BUF_INIT(64);
     char id[ID_TEXT_CHARS + 1];
     bool taken = s->say == POLICY_SAY_DONE || s->say == POLICY_SAY_WAITS;
     if (!taken) {
-        s->answer = problem(policy_say_status(s->say), policy_say_text(s->say), policy_say_what(s->say));
+        bool gates = s->say == POLICY_SAY_REPEATED || s->say == POLICY_SAY_CLOCK;        /* they say it best themselves */
+        s->status = u->status ? u->status : (uint16_t)policy_say_status(s->say);
+        s->answer = problem(s->status, policy_say_text(s->say), u->detail && !gates ? u->detail : policy_say_what(s->say));
         return;
     }
     buf_put_base64url(&digest, slice_of(s->digest, HASH_BYTES));
@@ -319,6 +321,7 @@ static enum err say_record(struct say *s, const struct say_submission *u, struct
     if (s->t) TRY(say_mirror(s->g, s->t, st));
     TRY(log_time(s->log, u->now_ms, &st->t_ms));   /* mirrors stand before it */
     s->say = first != POLICY_SAY_DONE ? first : s->t ? policy_say(s->t->state, st) : policy_provider_say(&say_state(s->g)->provider, st);
+    ASSERT(record_kind_has_terms(u->s.kind) || (s->say != POLICY_SAY_DONE && s->say != POLICY_SAY_WAITS));      /* statements.c takes those */
     buf_put_lp16(&stmt, u->text);
     buf_put_slice(&stmt, u->signature);
     if (!buf_ok(&stmt)) return ERR_LIMIT;
@@ -397,6 +400,6 @@ void say_submit(struct gate *g, const struct say_submission *u, statement_done d
         e = nonces_note(say_nonces(g), nonce, u->now_ms);
         ASSERT(e == ERR_OK);                       /* it was asked above */
     }
-    say_put_outcome(s);
+    say_put_outcome(s, u);
     if (s->say == POLICY_SAY_DONE) say_ends_find(s);
 }

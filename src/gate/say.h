@@ -19,11 +19,14 @@ struct say_submission {
     struct record_statement s;
     struct slice peer;
     uint64_t now_ms;
+    uint16_t status;                               /* a kind without terms, which statements.c refused: its answer's; else 0 */
+    const char *detail;                            /* and why, for a person; NULL: policy_say_what() */
 };
 struct json_t;
 /* Answers with a JSON document and lets go of it; what was written is wiped, because secrets pass through here. statements.c has it from here. */
 void say_respond(statement_done done, void *ctx, uint16_t status, struct json_t *take_j);
-/* Answers once by done, later or at once. Nonce and clock are checked and noted here, as statements.c does for its own. */
+/* Answers once by done, later or at once. Nonce and clock are checked and noted here, as statements.c does for its own; of those it refused, here they
+ * get their leaf, or are counted. */
 void say_submit(struct gate *g, const struct say_submission *u, statement_done done, void *ctx);
 
 /* Of taken statements: at start the fold brings back what was taken before. */

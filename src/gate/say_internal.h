@@ -55,6 +55,7 @@ struct say {
     struct say_end *ends;                          /* say_grant.c: what it ends */
     size_t end_count, end_left;
     bool end_failed;
+    uint16_t status;                               /* of a refusal; 0: as policy says */
     bool unavailable;                              /* it has its leaf, and no answer could be made: 503 */
 };
 void say_answer(struct say *take_s);               /* 200, or 202 when it waits: s->answer with its receipt */

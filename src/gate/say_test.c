@@ -217,6 +217,41 @@ static void no_statement_of_an_officer_changes_the_customers_side(void **state)
     assert_string_equal(say_rig_text(r, "code"), "unknown-signer");
 }
 
+static void kinds_with_leaves_of_their_own_are_recorded_when_refused(void **state)
+{
+    static const struct { enum record_statement_kind kind; const char *subject, *why, *officers; unsigned status; } cases[] = {
+        {RECORD_STATEMENT_GENESIS_TENANT, "000000000009", "not-owner", "not-owner", 403}, {RECORD_STATEMENT_TENANT_CREATE, "other", "not-officer", "not-taken", 403},
+        {RECORD_STATEMENT_KEY_ADD, "000000000009", "not-owner", "not-owner", 403}, {RECORD_STATEMENT_KEY_OFF, "AKIAAAAAAAAAAAAAAAAA", "not-owner", "not-owner", 403},
+        {RECORD_STATEMENT_READER_ADD, "control", "not-owner", "not-owner", 403}, {RECORD_STATEMENT_READER_OFF, "aaaa", "not-owner", "not-owner", 403}};
+    AUTO(say_read) struct say_read x;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        assert_int_equal(say_rig_say(r, &manager, cases[i].kind, cases[i].subject, r->owner.text), cases[i].status);
+        say_rig_refused(r, r->t, cases[i].why);
+        say_rig_say(r, &r->officer, cases[i].kind, cases[i].subject, r->owner.text);
+        say_rig_refused(r, r->t, cases[i].officers);
+    }
+    /* By those who may, and yet not: what is wrong is told, and stands there. */
+    assert_int_equal(say_rig_say(r, &r->owner, RECORD_STATEMENT_KEY_ADD, "12", ""), 400);
+    say_rig_refused(r, r->t, "not-taken");
+    assert_non_null(strstr(say_rig_text(r, "detail"), "12 digits"));
+    assert_int_equal(say_rig_say(r, &r->owner, RECORD_STATEMENT_KEY_ADD, "000000000009", ""), 200);
+    say_rig_send(r, r->body);
+    say_rig_wait(r);
+    say_rig_refused(r, r->t, "repeated");
+    r->skew_ms = STATEMENT_SKEW_MS + 60000;
+    say_rig_say(r, &manager, RECORD_STATEMENT_KEY_ADD, "000000000009", "");
+    say_rig_refused(r, r->t, "clock");
+    r->skew_ms = 0;
+    say_rig_say(r, &plain, RECORD_STATEMENT_KEY_ADD, "000000000009", "");
+    assert_string_equal(say_rig_text(r, "code"), "unknown-signer");
+    uint64_t control = log_size(r->t->control);
+    say_rig_restart(r);                            /* they fold again */
+    assert_int_equal(log_size(r->t->control), control);
+    say_rig_last(r, r->t, &x);
+    assert_true(slice_is(record_text(&x.leaf, RECORD_F_WHY), "clock"));
+}
+
 static void a_plain_key_of_staff_is_refused(void **state)
 {
     (void)state;
@@ -449,7 +484,7 @@ int main(void)
         T(what_a_request_relies_on_is_mirrored_before_it), T(who_is_off_at_the_provider_is_off_here_in_the_same_turn),
         T(what_ends_no_grant_stops_no_stream), T(a_revocation_is_answered_when_the_streams_are_gone), T(a_stream_that_does_not_stop_is_on_the_log_until_it_is_gone),
         T(refusals_of_known_keys_stand_on_the_tenants_log), T(no_statement_of_an_officer_changes_the_customers_side),
-        T(a_plain_key_of_staff_is_refused), T(a_strangers_statement_is_counted_and_has_no_leaf),
+        T(kinds_with_leaves_of_their_own_are_recorded_when_refused), T(a_plain_key_of_staff_is_refused), T(a_strangers_statement_is_counted_and_has_no_leaf),
         T(a_device_that_nobody_touched_signs_nothing), T(a_clock_that_is_off_is_refused_with_a_leaf),
         T(a_nonce_that_was_taken_is_refused_and_its_copies_fill_no_log), T(a_tenant_that_is_not_there_is_told_on_the_providers_log),
         T(a_body_cut_anywhere_is_refused_and_leaves_nothing), T(an_approver_signs_by_passkey), T(an_assertion_that_does_not_verify_has_no_leaf),

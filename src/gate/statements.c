@@ -385,6 +385,13 @@ static bool body_read(json_t *j, struct slice *text, struct slice *signature, ch
     return signature->n <= (*take_passkey ? ASSERTION_CHARS_MAX : SSHSIG_CHARS_MAX);
 }
 
+/* LAW-1: what somebody known here says in vain stands on the log as well (access.md section 6): say.c knows whom it knows. */
+static void refused(struct submission *u, uint16_t status, statement_done done, void *ctx)
+{
+    const struct say_submission said = {.text = u->text, .signature = u->armored, .s = u->s, .peer = u->peer, .now_ms = u->now, .status = status, .detail = u->why};
+    say_submit(u->gate, &said, done, ctx);
+}
+
 static void submit_own(struct submission *u, statement_done done, void *ctx)
 {
     u->answer = json_object();
@@ -396,9 +403,9 @@ static void submit_own(struct submission *u, statement_done done, void *ctx)
     if (e == ERR_OK) return;
     enum err_class c = err_class(e);
     uint16_t status = c == ERRC_AUTH ? 403 : e == ERR_EXISTS ? 409 : c == ERRC_INPUT || c == ERRC_LIMIT ? 400 : 503;
-    refuse(done, ctx, status, status == 403 ? "Forbidden" : status == 409 ? "Conflict" : status == 400 ? "Bad Request" : "Service Unavailable",
-           u->why ? u->why : err_text(e));
     json_decref(u->answer);
+    if (status != 503 && u->gate->loop) refused(u, status, done, ctx);          /* without a loop: `tillit init`, and there are no logs yet */
+    else refuse(done, ctx, status, status == 403 ? "Forbidden" : status == 409 ? "Conflict" : status == 400 ? "Bad Request" : "Service Unavailable", u->why ? u->why : err_text(e));
 }
 
 void statements_submit(struct gate *g, struct slice json, struct slice peer, statement_done done, void *ctx)

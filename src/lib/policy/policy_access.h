@@ -167,7 +167,7 @@ const char *policy_say_what(enum policy_say s);
 unsigned policy_say_status(enum policy_say s);
 
 struct policy_statement {
-    const struct record_statement *s;              /* a kind with terms */
+    const struct record_statement *s;              /* of any kind; those without terms have leaves of their own when they are taken: here they are refused */
     uint8_t digest[HASH_BYTES];                    /* SHA-256 of its text */
     struct policy_signer signer;
     uint64_t t_ms;                                 /* record time */

@@ -118,8 +118,8 @@ static void rig_write(struct rig_says w) {
         struct slice name, value = slice_cut(slice_str(w.terms[count]), '=', &name);
         terms[count] = (struct record_term_value){rig_term_of(name), value};
     }
-    if (w.kind == RECORD_STATEMENT_GENESIS_PROVIDER) {
-        struct slice officers[1] = {slice_str(w.signer)};
+    if (!record_kind_has_terms(w.kind)) {
+        struct slice officers[1] = {slice_str(w.kind == RECORD_STATEMENT_GENESIS_PROVIDER ? w.signer : RIG_OFFICER)};
         s.have |= RECORD_S_SCOPE;
         assert_int_equal(record_statement_write(&s, officers, 1, &rig_text), ERR_OK);
     } else {

@@ -429,13 +429,18 @@ void policy_provider_done(struct policy_provider *p) {
 enum policy_say policy_provider_say(const struct policy_provider *p, const struct policy_statement *st) {
     ASSERT(p->magic == PROVIDER_MAGIC);
     struct slice key = st->signer.key;
+    bool own = false;                              /* it stands in a leaf of its own when it is taken: a `stmt` leaf is a refusal */
     switch (st->s->kind) {
     case RECORD_STATEMENT_PERSON_SET:
     case RECORD_STATEMENT_PERSON_OFF:
     case RECORD_STATEMENT_PURPOSE_SET: break;
+    case RECORD_STATEMENT_GENESIS_PROVIDER:
+    case RECORD_STATEMENT_TENANT_CREATE:
+    case RECORD_STATEMENT_READER_ADD:
+    case RECORD_STATEMENT_READER_OFF: own = true; break;
     default: return POLICY_SAY_NO_TENANT; /* it stands on a tenant's log */
     }
-    if (policy_officer(p->people, key)) return policy_people_say(p->people, st);
+    if (policy_officer(p->people, key)) return own ? POLICY_SAY_NOT_TAKEN : policy_people_say(p->people, st);
     if (policy_person_key_removed(p->people, key)) return POLICY_SAY_KEY_REMOVED;
     if (policy_person_of_key(p->people, key) == NULL) return POLICY_SAY_UNKNOWN;
     return st->signer.by == POLICY_KEY_SSH ? POLICY_SAY_NOT_HARDWARE : POLICY_SAY_NOT_OFFICER;

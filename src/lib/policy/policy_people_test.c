@@ -93,7 +93,7 @@ static struct rig_says with_words(struct rig_says w, const char *name, unsigned 
 
 #define PUB2 "BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
-static void what_an_officer_may_not_say(void **unused) {
+static void what_an_officer_may_not_say(void **unused) { /* long because it is one table of cases */
     (void)unused;
     char day[32], past[32], long_word[67] = {0}, longest[66] = {0};
     (void)snprintf(day, sizeof day, "%llu", (unsigned long long)(RIG_T0 + 500 + RIG_DAY));
@@ -117,6 +117,11 @@ static void what_an_officer_may_not_say(void **unused) {
         {"with a plain key", by(bert, key(2), POLICY_KEY_SSH), POLICY_SAY_NOT_HARDWARE},
         {"by a key taken away", by(bert, key(1), POLICY_KEY_SK), POLICY_SAY_KEY_REMOVED},
         {"about a tenant", RIG(QUORUM_SET, NULL, RIG_OFFICER, "need=1"), POLICY_SAY_NO_TENANT},
+        {"a tenant that could not be made", RIG(TENANT_CREATE, "acme", RIG_OFFICER), POLICY_SAY_NOT_TAKEN},
+        {"a tenant, by staff", RIG_SK(TENANT_CREATE, "acme", key(2)), POLICY_SAY_NOT_OFFICER},
+        {"a tenant, by staff with a plain key", RIG(TENANT_CREATE, "acme", key(2)), POLICY_SAY_NOT_HARDWARE},
+        {"a reader, by staff", RIG_SK(READER_ADD, "provider", key(2)), POLICY_SAY_NOT_OFFICER},
+        {"an access key", RIG(KEY_ADD, "000000000001", RIG_OFFICER), POLICY_SAY_NO_TENANT},
         {"access without a tenant", RIG(ACCESS_LOOK, NULL, RIG_OFFICER), POLICY_SAY_NO_TENANT},
         {"a role there is not", with(bert, "role=king"), POLICY_SAY_NO_SUBJECT},
         {"an account with capitals", (struct rig_says){.kind = bert.kind, .subject = "Bert", .signer = RIG_OFFICER,

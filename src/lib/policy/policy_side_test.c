@@ -93,10 +93,18 @@ static void try_kind(enum record_statement_kind k, const char *signer, enum poli
     check_side(was, k, signer);
 }
 
-static void no_plain_kind(enum record_statement_kind k, const char *signer, enum policy_by_key how) {
-    struct record_statement s = {.kind = k, .t = now_ms};
-    struct policy_statement st = {.s = &s, .signer = {slice_str(signer), how}, .t_ms = now_ms};
-    check_say(policy_say(&state, &st), POLICY_SAY_NO_TENANT);
+/* Kinds that have leaves of their own: by nobody of the provider's, and a `stmt` leaf of one is a refusal, whoever signed. */
+static void no_plain_kind(enum record_statement_kind k, const char *signer, enum policy_by_key how, const struct buf *was) {
+    struct rig_says w = {.kind = k, .subject = "000000000009", .signer = signer, .by = how};
+    enum policy_say got = say(w);
+    bool officer = strcmp(signer, RIG_OFFICER) == 0;
+    if (k == RECORD_STATEMENT_GENESIS_PROVIDER) check_say(got, POLICY_SAY_NO_TENANT);
+    else if (officer) check_say(got, k == RECORD_STATEMENT_TENANT_CREATE ? POLICY_SAY_NOT_TAKEN : POLICY_SAY_NOT_OWNER);
+    else if (got == POLICY_SAY_DONE || got == POLICY_SAY_WAITS || got == POLICY_SAY_NOT_TAKEN) fail_msg("%s by %s: %s", record_statement_kind_text(k), signer, policy_say_text(got));
+    check_side(was, k, signer);
+    leaf_of(w, POLICY_SAY_DONE);
+    assert_int_equal(apply_built(&state, state.size), ERR_VERIFY);
+    check_side(was, k, signer);
 }
 
 static void try_everything(const struct buf *was) {
@@ -112,7 +120,7 @@ static void try_everything(const struct buf *was) {
         assert_int_equal(side_cases[k].plain, !record_kind_has_terms((enum record_statement_kind)k));
         for (size_t i = 0; i < ARRAY_LEN(signers); i++) {
             const char *signer = signers[i].text != NULL ? signers[i].text : key(signers[i].key);
-            if (side_cases[k].plain) no_plain_kind((enum record_statement_kind)k, signer, signers[i].how);
+            if (side_cases[k].plain) no_plain_kind((enum record_statement_kind)k, signer, signers[i].how, was);
             for (size_t turn = 0; turn < 2 && !side_cases[k].plain; turn++) try_kind((enum record_statement_kind)k, signer, signers[i].how, turn, was);
         }
     }

@@ -57,7 +57,7 @@ const struct policy_people *policy_people(const struct policy_state *s) { return
 
 /* what comes of a statement --------------------------------------------------------------------------------------------------- */
 
-enum part { PART_NONE, PART_PROVIDER, PART_CUSTOMER, PART_ACCESS };
+enum part { PART_NONE, PART_PROVIDER, PART_CUSTOMER, PART_ACCESS, PART_OWN };
 static enum part part_of(enum record_statement_kind k) {
     switch (k) {
     case RECORD_STATEMENT_GENESIS_PROVIDER:
@@ -73,8 +73,21 @@ static enum part part_of(enum record_statement_kind k) {
     case RECORD_STATEMENT_ACCESS_COMPLETE:
     case RECORD_STATEMENT_ACCESS_LOGIN:
     case RECORD_STATEMENT_ACCESS_LOOK: return PART_ACCESS;
+    case RECORD_STATEMENT_GENESIS_TENANT:
+    case RECORD_STATEMENT_TENANT_CREATE:
+    case RECORD_STATEMENT_KEY_ADD:
+    case RECORD_STATEMENT_KEY_OFF:
+    case RECORD_STATEMENT_READER_ADD:
+    case RECORD_STATEMENT_READER_OFF: return PART_OWN;
     default: return policy_customer_takes(k) ? PART_CUSTOMER : PART_NONE;
     }
+}
+
+/* Kinds that stand in leaves of their own when they are taken: a `stmt` leaf of one is a refusal, and never DONE. */
+static enum policy_say own_say(const struct policy_state *s, const struct policy_statement *st) {
+    struct slice key = st->signer.key;
+    if (st->s->kind == RECORD_STATEMENT_TENANT_CREATE) return policy_officer(s->access->people, key) ? POLICY_SAY_NOT_TAKEN : POLICY_SAY_NOT_OFFICER;
+    return policy_is_owner(s, key) ? POLICY_SAY_NOT_TAKEN : POLICY_SAY_NOT_OWNER;
 }
 
 bool policy_knows_key(const struct policy_state *s, struct slice key) {
@@ -95,10 +108,11 @@ enum policy_say policy_say(const struct policy_state *s, const struct policy_sta
     ASSERT(s->magic == POLICY_STATE_MAGIC);
     enum part part = part_of(st->s->kind);
     /* What stands on the provider log has no place here but as a mirror. */
-    if (!s->founded || (part != PART_CUSTOMER && part != PART_ACCESS)) return POLICY_SAY_NO_TENANT;
+    if (!s->founded || (part != PART_CUSTOMER && part != PART_ACCESS && part != PART_OWN)) return POLICY_SAY_NO_TENANT;
     enum policy_say say = signer_say(s, st);
     if (say != POLICY_SAY_DONE) return say;
     if (part == PART_CUSTOMER) return policy_customer_say(s, st);
+    if (part == PART_OWN) return own_say(s, st);
     /* Nobody knows what was allowed, so nothing is, from here on. */
     if (s->access->erased && st->s->kind != RECORD_STATEMENT_ACCESS_LOOK) return POLICY_SAY_STATE;
     return policy_grant_say(s, st);

@@ -377,7 +377,7 @@ static void a_restart_gives_the_same_state(void **unused) {
 
 static void every_reason_is_some_tests(void **unused) {
     (void)unused;
-    static const enum policy_say all[] = {SAYS_PEOPLE(SAYS_ONE) SAYS_CUSTOMER(SAYS_ONE) SAYS_RULES(SAYS_ONE) SAYS_GRANTS(SAYS_ONE) SAYS_GATE(SAYS_ONE)};
+    static const enum policy_say all[] = {SAYS_PEOPLE(SAYS_ONE) SAYS_CUSTOMER(SAYS_ONE) SAYS_RULES(SAYS_ONE) SAYS_GRANTS(SAYS_ONE) SAYS_OWN(SAYS_ONE) SAYS_GATE(SAYS_ONE)};
     for (unsigned s = 0; s < POLICY_SAY__COUNT; s++) {
         bool there = false;
         for (size_t i = 0; i < ARRAY_LEN(all); i++) there = there || all[i] == s;

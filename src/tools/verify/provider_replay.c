@@ -18,7 +18,7 @@ struct provider {
 
 static const char *same_thing(const struct record_leaf *l, const struct record_statement *s)
 {
-    if (!record_kind_has_terms(s->kind)) return "a statement of a kind that has leaves of its own";
+    if (!record_kind_has_terms(s->kind) && !slice_is(record_text(l, RECORD_F_DEC), "deny")) return "what was taken of this kind stands in a leaf of its own";
     if (!slice_is(record_text(l, RECORD_F_ACT), record_statement_kind_text(s->kind))) return "act is another kind than the statement's";
     return record_has(l, RECORD_F_REF) ? "a mirror, on the provider log" : NULL;
 }
@@ -28,7 +28,8 @@ static enum policy_say outcome(struct provider *p, const struct record_leaf *l, 
 {
     enum policy_say before = verify_said_before(&p->statements, l, said->s);
     if (before != POLICY_SAY_DONE) return before;
-    return said->s->have & RECORD_S_TENANT ? POLICY_SAY_NO_TENANT : policy_provider_say(&p->state, said);
+    bool tenants = (said->s->have & RECORD_S_TENANT) && said->s->kind != RECORD_STATEMENT_TENANT_CREATE;
+    return tenants ? POLICY_SAY_NO_TENANT : policy_provider_say(&p->state, said);
 }
 
 static void stmt(struct provider *p, uint64_t index, const struct record_leaf *l, const struct record_opening *o)
