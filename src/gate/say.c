@@ -341,7 +341,7 @@ static void say_read_statement(struct say *s, const struct record_statement *r)
 {
     struct slice kind = slice_str(record_statement_kind_text(r->kind)), country = record_term(r, RECORD_TERM_COUNTRY, 0);
     s->kind = r->kind;
-    s->has_grant = slice_starts(kind, SLICE_LIT("access.")) && base32_fixed(r->subject, s->grant, ID_BYTES) == ERR_OK;
+    s->has_grant = slice_starts(kind, SLICE_LIT("access.")) && record_id_get(r->subject, s->grant) == ERR_OK;
     if (country.n == 2) memcpy(s->country, country.p, 2);
     s->after = record_term_int(r, RECORD_TERM_AFTER, UINT64_MAX);
     s->has_after = s->after != UINT64_MAX;

@@ -196,7 +196,7 @@ int say_write(struct say *s, struct buf *text)
     random_bytes(st.nonce, sizeof st.nonce);
     if (s->tenant) {
         st.have |= RECORD_S_TENANT;
-        if (base32_fixed(slice_str(s->tenant), st.tenant, sizeof st.tenant) != ERR_OK) {
+        if (record_id_get(slice_str(s->tenant), st.tenant) != ERR_OK) {
             fprintf(stderr, "tillit %s: --tenant %s: a tenant's id has 26 characters (run/endpoints.json, `tillit tenant create`)\n", s->command, s->tenant);
             return EXIT_USAGE;
         }

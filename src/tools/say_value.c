@@ -126,8 +126,7 @@ static bool is_capital(uint8_t c) { return c >= 'A' && c <= 'Z'; }
 static const char *take_id(struct slice v, struct buf *out)
 {
     uint8_t id[ID_BYTES];
-    bool ok = base32_fixed(v, id, sizeof id) == ERR_OK;
-    for (size_t i = 0; i < v.n; i++) ok = ok && !is_capital(v.p[i]);
+    bool ok = record_id_get(v, id) == ERR_OK;
     buf_put_slice(out, v);
     return ok ? NULL : "an id has 26 characters of a-z and 2-7";
 }

@@ -146,7 +146,7 @@ static void rig_parse(unsigned log) {
 
 static bool rig_subject_id(const struct rig_says *w, uint8_t id[ID_BYTES]) {
     bool access = w->kind >= RECORD_STATEMENT_ACCESS_REQUEST && w->kind <= RECORD_STATEMENT_ACCESS_LOOK;
-    return access && w->subject != NULL && base32_fixed(slice_str(w->subject), id, ID_BYTES) == ERR_OK;
+    return access && w->subject != NULL && record_id_get(slice_str(w->subject), id) == ERR_OK;
 }
 
 /* value: of `stmt`; ref UINT64_MAX: no mirror. */

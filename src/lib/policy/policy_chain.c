@@ -174,7 +174,7 @@ static enum policy_say may_extend(const struct word *w, const struct policy_term
     struct slice text = record_term(w->st->s, RECORD_TERM_EXTENDS, 0);
     uint8_t id[ID_BYTES];
     if (text.p == NULL) return POLICY_SAY_DONE;
-    const struct policy_grant *g = base32_fixed(text, id, ID_BYTES) == ERR_OK ? policy_grant(w->s, id) : NULL;
+    const struct policy_grant *g = record_id_get(text, id) == ERR_OK ? policy_grant(w->s, id) : NULL;
     if (g == NULL) return POLICY_SAY_NO_GRANT;
     if (strcmp(g->account, w->signer->account) != 0) return POLICY_SAY_NOT_YOURS;
     if (policy_grant_move(policy_grant_state(w->s, g, w->st->t_ms), POLICY_EVENT_EXTEND) == POLICY_GRANT_DRAFT) return POLICY_SAY_STATE;
@@ -200,7 +200,7 @@ static enum policy_say say_request(const struct word *w) {
     uint8_t id[ID_BYTES];
     if (w->signer == NULL) return POLICY_SAY_NOT_ROLE;
     if (!policy_eligible(w->signer, w->st->t_ms)) return POLICY_SAY_NOT_ELIGIBLE;
-    if (base32_fixed(w->st->s->subject, id, ID_BYTES) != ERR_OK) return POLICY_SAY_RANGE;
+    if (record_id_get(w->st->s->subject, id) != ERR_OK) return POLICY_SAY_RANGE;
     if (policy_grant(w->s, id) != NULL) return POLICY_SAY_EXISTS;
     if (policy_grants_full(w->s)) return POLICY_SAY_LIMIT;
     struct buf prefix = BUF_INIT(S3_KEY_BYTES_MAX);
@@ -302,7 +302,7 @@ enum policy_say policy_grant_say(const struct policy_state *s, const struct poli
     struct word w = {.s = s, .st = st, .signer = policy_person_of_key(policy_people(s), st->signer.key),
                      .approver = policy_approver_of_key(s, st->signer.key)};
     if (st->s->kind == RECORD_STATEMENT_ACCESS_REQUEST) return say_request(&w);
-    bool named = (st->s->have & RECORD_S_SUBJECT) != 0 && base32_fixed(st->s->subject, id, ID_BYTES) == ERR_OK;
+    bool named = (st->s->have & RECORD_S_SUBJECT) != 0 && record_id_get(st->s->subject, id) == ERR_OK;
     w.g = named ? policy_grant(s, id) : NULL;
     if (st->s->kind == RECORD_STATEMENT_ACCESS_LOOK) return say_look(&w);
     if (w.g == NULL) return POLICY_SAY_NO_GRANT;

@@ -241,7 +241,7 @@ static enum err fold_request(struct policy_state *s, uint64_t index, const struc
     buf_put_slice(&o->key, st->signer.key);
     enum policy_say asked = policy_grant_asked(a, &o->terms, &o->prefix);
     const struct policy_bucket *b = policy_bucket(s, slice_str(o->terms.bucket));
-    ASSERT(p != NULL && asked == POLICY_SAY_DONE && b != NULL && base32_fixed(a->subject, g.id, ID_BYTES) == ERR_OK);
+    ASSERT(p != NULL && asked == POLICY_SAY_DONE && b != NULL && record_id_get(a->subject, g.id) == ERR_OK);
     if (!buf_ok(&o->key)) {
         open_free(o);
         return ERR_NOMEM;
@@ -256,7 +256,7 @@ static enum err fold_request(struct policy_state *s, uint64_t index, const struc
     g.lapse_ms = st->t_ms + policy_rule_for(s, slice_str(o->terms.bucket), o->terms.prefix)->lapse_ms;
     g.terms = &o->terms;
     g.approvals = o->approvals;
-    g.has_extends = extends.p != NULL && base32_fixed(extends, g.extends, ID_BYTES) == ERR_OK;
+    g.has_extends = extends.p != NULL && record_id_get(extends, g.extends) == ERR_OK;
     TRY(row_add(s->access->grants, &g, o));
     s->access->grants->due_known = false;
     struct policy_grant *old = g.has_extends ? find(s, g.extends) : NULL;
@@ -322,7 +322,7 @@ enum err policy_grant_fold(struct policy_state *s, uint64_t index, const struct 
     uint8_t id[ID_BYTES];
     if (st->s->kind == RECORD_STATEMENT_ACCESS_LOOK) return ERR_OK;
     if (st->s->kind == RECORD_STATEMENT_ACCESS_REQUEST) return fold_request(s, index, st);
-    struct policy_grant *g = base32_fixed(st->s->subject, id, ID_BYTES) == ERR_OK ? find(s, id) : NULL;
+    struct policy_grant *g = record_id_get(st->s->subject, id) == ERR_OK ? find(s, id) : NULL;
     if (g == NULL) return ERR_MISSING;
     enum policy_event e;
     switch (st->s->kind) {

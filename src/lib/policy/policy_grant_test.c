@@ -319,6 +319,23 @@ static void a_signature_is_for_one_request(void **unused) {
     check_say(rig_say(&state, asked), POLICY_SAY_OTHER_REQUEST);
 }
 
+/* One grant has one name: what compares names as text would not see that it is the same. */
+static void a_grant_in_capitals_is_no_grant(void **unused) {
+    (void)unused;
+    static char capitals[ID_TEXT_CHARS + 1];
+    struct rig_says w;
+    const char *id = gid(1);
+    for (size_t i = 0; i <= ID_TEXT_CHARS; i++) capitals[i] = (char)(id[i] >= 'a' && id[i] <= 'z' ? id[i] - 'a' + 'A' : id[i]);
+    check_say(rig_say(&state, request(capitals)), POLICY_SAY_RANGE);
+    done(request(id));
+    check_say(rig_say(&state, request(capitals)), POLICY_SAY_RANGE);
+    w = approve(id, K_MONA);
+    w.subject = capitals;
+    check_say(rig_say(&state, w), POLICY_SAY_NO_GRANT);
+    check_say(rig_say(&state, revoke(capitals, K_AA)), POLICY_SAY_NO_GRANT);
+    done(approve(id, K_MONA));
+}
+
 static void an_approval_narrows_and_never_widens(void **unused) {
     (void)unused;
     const char *id = gid(1);
@@ -564,6 +581,7 @@ int main(void) {
         T(nobody_signs_for_himself_or_twice),
         T(the_managers_record_names_who_manages),
         T(a_signature_is_for_one_request),
+        T(a_grant_in_capitals_is_no_grant),
         T(an_approval_narrows_and_never_widens),
         T(a_narrower_prefix_is_counted_by_its_own_rule),
         T(an_approval_whose_key_is_gone_is_not_counted),

@@ -227,7 +227,7 @@ static void count_up(struct policy_state *s, const struct policy_said *d) {
 static enum err grant_named(const struct record_leaf *leaf, const struct policy_said *d) {
     uint8_t id[ID_BYTES];
     if (!record_has(leaf, RECORD_F_GRANT) || d->erased) return ERR_OK;
-    if (part_of(d->kind) != PART_ACCESS || base32_fixed(d->s.subject, id, ID_BYTES) != ERR_OK) return ERR_INPUT;
+    if (part_of(d->kind) != PART_ACCESS || record_id_get(d->s.subject, id) != ERR_OK) return ERR_INPUT;
     return memcmp(id, leaf->f[RECORD_F_GRANT].bytes, ID_BYTES) == 0 ? ERR_OK : ERR_INPUT;
 }
 
@@ -351,7 +351,7 @@ size_t policy_mirrors(const struct policy_state *s, const struct policy_provider
     for (size_t i = 0; part_of(st->s->kind) == PART_CUSTOMER && (key = record_term(st->s, RECORD_TERM_KEY, i)).p != NULL; i++) want_key(&w, key);
     if (part_of(st->s->kind) != PART_ACCESS) return w.n;
     want_purpose(&w, record_term(st->s, RECORD_TERM_PURPOSE, 0));
-    g = base32_fixed(st->s->subject, id, ID_BYTES) == ERR_OK ? policy_grant(s, id) : NULL;
+    g = record_id_get(st->s->subject, id) == ERR_OK ? policy_grant(s, id) : NULL;
     if (g != NULL) want_grant(&w, g, true);
     return w.n;
 }

@@ -29,7 +29,7 @@ struct slice policy_use_prefix(const struct policy_request *r) {
 /* The grant that the session names, and whose it is. */
 static enum policy_reason find(const struct policy_state *s, const struct policy_request *r, struct policy_use *use) {
     uint8_t id[ID_BYTES];
-    bool same = base32_fixed(r->who.user, id, ID_BYTES) == ERR_OK && memcmp(id, r->grant, ID_BYTES) == 0;
+    bool same = record_id_get(r->who.user, id) == ERR_OK && memcmp(id, r->grant, ID_BYTES) == 0;
     use->grant = same ? policy_grant(s, r->grant) : NULL;
     if (use->grant == NULL) return POLICY_NO_GRANT;
     if (!slice_is(r->who.account, use->grant->account)) return POLICY_OTHER_PRINCIPAL;

@@ -141,11 +141,7 @@ static enum err sts_who_parse(struct slice text, struct policy_who *out) {
     uint8_t id[ID_BYTES];
     struct slice rest = slice_cut(text, ':', &w.account);
     w.access_key = slice_cut(rest, ':', &w.user);
-    /* One spelling: base32 is written in lower case. */
-    for (size_t i = 0; i < w.user.n; i++) {
-        if (w.user.p[i] >= 'A' && w.user.p[i] <= 'Z') return ERR_INPUT;
-    }
-    if (!word_ok(w.account) || base32_fixed(w.user, id, ID_BYTES) != ERR_OK || !policy_access_key_ok(w.access_key)) return ERR_INPUT;
+    if (!word_ok(w.account) || record_id_get(w.user, id) != ERR_OK || !policy_access_key_ok(w.access_key)) return ERR_INPUT;
     *out = w;
     return ERR_OK;
 }

@@ -202,10 +202,7 @@ static enum err get_value(struct record_json *j, enum record_type type, struct r
     TRY(record_json_get_text(j, &v->text));
     if (type == RECORD_TEXT) return ERR_OK;
     if (type != RECORD_ID) return base64url_fixed(v->text, v->bytes, HASH_BYTES);
-    /* The decoder takes either case; a leaf has lower case only. */
-    for (size_t i = 0; i < v->text.n; i++)
-        if (v->text.p[i] >= 'A' && v->text.p[i] <= 'Z') return ERR_INPUT;
-    return base32_fixed(v->text, v->bytes, ID_BYTES);
+    return record_id_get(v->text, v->bytes);
 }
 
 static enum err check_table(const struct record_leaf *l, unsigned log)

@@ -174,6 +174,8 @@ struct record_copy {
 };
 void record_copy_put(struct buf *out, const struct record_copy *v);
 MUST_USE enum err record_copy_get(struct slice value, struct record_copy *v);
+/* An id as text: 26 characters of base32 in lower case, the one spelling (base32_fixed() takes either case). INPUT. */
+MUST_USE enum err record_id_get(struct slice text, uint8_t out[ID_BYTES]);
 /* `up`: part 0: the upload itself. */
 void record_up_put(struct buf *out, const uint8_t upload[ID_BYTES], uint16_t part);
 MUST_USE enum err record_up_get(struct slice value, uint8_t upload[ID_BYTES], uint16_t *part);

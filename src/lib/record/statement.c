@@ -50,13 +50,6 @@ bool record_kind_has_terms(enum record_statement_kind k)
     return (kinds[k].terms | kinds[k].more_terms) != 0;
 }
 
-static enum err parse_id(struct slice text, uint8_t out[ID_BYTES])
-{
-    for (size_t i = 0; i < text.n; i++)
-        if (text.p[i] >= 'A' && text.p[i] <= 'Z') return ERR_INPUT;
-    return base32_fixed(text, out, ID_BYTES);
-}
-
 /* "300:base64url root" */
 static enum err parse_head(struct slice text, struct record_statement *s)
 {
@@ -80,7 +73,7 @@ static enum err parse_value(struct record_json *j, unsigned key, struct record_s
     case KEY_HEAD: return parse_head(text, s);
     case KEY_KIND: return record_statement_kind_of(text, &s->kind) ? ERR_OK : ERR_VERSION;
     case KEY_NONCE: return base64url_fixed(text, s->nonce, NONCE_BYTES);
-    case KEY_TENANT: return parse_id(text, s->tenant);
+    case KEY_TENANT: return record_id_get(text, s->tenant);
     default: ASSERT(key == KEY_SUBJECT); s->subject = text; return ERR_OK;
     }
 }

@@ -135,9 +135,7 @@ static bool is_int(struct slice v)
 static bool is_id(struct slice v)
 {
     uint8_t id[ID_BYTES];
-    for (size_t i = 0; i < v.n; i++)
-        if (v.p[i] >= 'A' && v.p[i] <= 'Z') return false;         /* the decoder takes either case */
-    return base32_fixed(v, id, sizeof id) == ERR_OK;
+    return record_id_get(v, id) == ERR_OK;
 }
 
 static bool is_key(struct slice v)

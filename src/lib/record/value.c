@@ -6,6 +6,13 @@
  */
 #include "record/record.h"
 
+enum err record_id_get(struct slice text, uint8_t out[ID_BYTES])
+{
+    for (size_t i = 0; i < text.n; i++)
+        if (text.p[i] >= 'A' && text.p[i] <= 'Z') return ERR_INPUT;
+    return base32_fixed(text, out, ID_BYTES);
+}
+
 void record_obj_put(struct buf *out, const struct record_obj *v)
 {
     buf_put_lp16(out, v->bucket);

@@ -9,7 +9,7 @@
 static bool about_grant(const struct record_statement *s, uint8_t id[ID_BYTES])
 {
     bool access = s->kind >= RECORD_STATEMENT_ACCESS_REQUEST && s->kind <= RECORD_STATEMENT_ACCESS_LOOK;
-    return access && (s->have & RECORD_S_SUBJECT) && base32_fixed(s->subject, id, ID_BYTES) == ERR_OK;
+    return access && (s->have & RECORD_S_SUBJECT) && record_id_get(s->subject, id) == ERR_OK;
 }
 
 /* NULL: act, grant, ctl and tenant of the leaf are the statement's. */
