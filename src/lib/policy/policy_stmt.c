@@ -329,10 +329,10 @@ static void want_purpose(struct wanted *w, struct slice name) {
     if (have == NULL || have->index < from->index) want(w, from->index);
 }
 
-static void want_grant(struct wanted *w, const struct policy_grant *g, bool chain) {
+static void want_grant(struct wanted *w, const struct policy_grant *g) {
     want_person(w, slice_str(g->account));
     want_purpose(w, slice_str(g->purpose));
-    for (size_t i = 0; chain && i < g->approval_count; i++) {
+    for (size_t i = 0; i < g->approval_count; i++) {
         if (g->approvals[i].manager) want_person(w, slice_str(g->approvals[i].id));
     }
 }
@@ -343,7 +343,7 @@ size_t policy_mirrors(const struct policy_state *s, const struct policy_provider
     uint8_t id[ID_BYTES];
     struct slice key;
     if (st == NULL) {
-        for (size_t cursor = 0; (g = policy_grant_next(s, &cursor)) != NULL;) want_grant(&w, g, false);
+        for (size_t cursor = 0; (g = policy_grant_next(s, &cursor)) != NULL;) want_grant(&w, g);
         return w.n;
     }
     want_key(&w, st->signer.key);
@@ -352,6 +352,6 @@ size_t policy_mirrors(const struct policy_state *s, const struct policy_provider
     if (part_of(st->s->kind) != PART_ACCESS) return w.n;
     want_purpose(&w, record_term(st->s, RECORD_TERM_PURPOSE, 0));
     g = record_id_get(st->s->subject, id) == ERR_OK ? policy_grant(s, id) : NULL;
-    if (g != NULL) want_grant(&w, g, true);
+    if (g != NULL) want_grant(&w, g);
     return w.n;
 }

@@ -57,6 +57,25 @@ static void what_a_statement_relies_on_is_mirrored_first(void **unused) {
     assert_int_equal(policy_purpose(policy_people(&state), SLICE_LIT("fix"))->verbs.count, 0);
 }
 
+/* Who signed it as manager counts at every release, so what becomes of that person is wanted at once as well. */
+static void a_manager_put_out_is_wanted_at_once(void **unused) {
+    (void)unused;
+    uint64_t refs[POLICY_MIRRORS_MAX];
+    peopled();
+    check_say(say(request(GRANT1)), POLICY_SAY_WAITS);
+    const char *asked = request_of_last();
+    check_say(say(approve(asked, MONA, POLICY_KEY_SK)), POLICY_SAY_WAITS);
+    assert_int_equal(policy_mirrors(&state, &provider, NULL, refs), 0);
+    check_say(rig_provider(&provider, RIG(PERSON_OFF, "mona", RIG_OFFICER)), POLICY_SAY_DONE);
+    assert_int_equal(policy_mirrors(&state, &provider, NULL, refs), 1);
+    assert_int_equal(refs[0], 4);
+    rig_mirrors(&state, &provider, NULL);
+    assert_false(policy_person(policy_people(&state), SLICE_LIT("mona"))->on);
+    check_say(say(by(RIG(ACCESS_REVOKE, GRANT1, NULL), ADA, POLICY_KEY_SSH)), POLICY_SAY_DONE);
+    check_say(rig_provider(&provider, person("mona", "p-2", MONA, "manager")), POLICY_SAY_DONE);
+    assert_int_equal(policy_mirrors(&state, &provider, NULL, refs), 0);
+}
+
 static void a_person_put_out_before_anybody_knew_it_here_is_known_by_name(void **unused) {
     (void)unused;
     uint64_t first, last;
@@ -390,6 +409,7 @@ int main(void) {
 #define FACT(f) cmocka_unit_test_setup_teardown(f, people_set_up, people_tear_down)
     const struct CMUnitTest tests[] = {
         FACT(what_a_statement_relies_on_is_mirrored_first),
+        FACT(a_manager_put_out_is_wanted_at_once),
         FACT(a_person_put_out_before_anybody_knew_it_here_is_known_by_name),
         FACT(mirrors_are_by_a_mirrored_officer_and_only_newer),
         FACT(a_leaf_says_what_comes_of_its_statement),
