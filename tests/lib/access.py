@@ -54,16 +54,24 @@ class Access:
 
     # -- the logs --------------------------------------------------------------------------------------------------------
 
+    def records(self, log):
+        key, secret = self.store.credentials
+        return self.store.log_records(log, env=self.clocked({**os.environ, "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret}))
+
+    def clocked(self, env):
+        """The environment of a program that has the store's time."""
+        return {**env, "LD_PRELOAD": self.case.path("clock.so"), "CLOCK_OFF_S": str(self.ahead)} if self.ahead else env
+
     def leaves(self, log="control", since=0):
         """Opened leaves from `since` on, without those that reading them makes."""
-        return [r for r in self.store.log_records(log) if r["index"] >= since and r.get("act") != "ReadOpenings"]
+        return [r for r in self.records(log) if r["index"] >= since and r.get("act") != "ReadOpenings"]
 
     def provider_leaves(self):
         """As anybody sees them: nobody is given their openings over the network."""
         return [x for x in tlog.leaves(self.store.endpoints["logs"]["provider"]["url"]) if x["kind"] not in ("sum", "start")]
 
     def sizes(self):
-        return {log: len(self.store.log_records(log)) for log in ("control", "access")}
+        return {log: len(self.records(log)) for log in ("control", "access")}
 
     @contextlib.contextmanager
     def adds(self, control=(), access=(), provider=None, within=2.0):
@@ -97,7 +105,7 @@ class Access:
         if key is not None:
             args = [*args, "--key", key.path]
             env.update({k: v for k, v in key.env().items() if k == "SSH_SK_PROVIDER"})
-        r = subprocess.run([os.path.join(self.store.build, "tillit"), *args], capture_output=True, text=True, timeout=60, env=env, stdin=subprocess.DEVNULL, **kw)
+        r = subprocess.run([os.path.join(self.store.build, "tillit"), *args], capture_output=True, text=True, timeout=60, env=self.clocked(env), stdin=subprocess.DEVNULL, **kw)
         assert r.returncode in ok, f"tillit {' '.join(args)}: exit {r.returncode}\n{r.stdout}\n{r.stderr}"
         return r
 
@@ -125,12 +133,12 @@ class Access:
 
     def session(self, credentials):
         """A Caller with temporary credentials at the access front; get(...) and so on send the token with each request."""
-        return Session(self.store, credentials)
+        return Session(self.store, credentials, ahead=self.ahead)
 
     def later(self, seconds):
-        """The store again, with its clock ahead by seconds of the true one; signatures must be made ahead, too (people.say(t=...), Session(ahead=...))."""
+        """The store again, with its clock ahead by seconds of the true one, and everybody's with it."""
         self.store.stop()
-        self.ahead = seconds
+        self.ahead = self.people.ahead = seconds
         clock.start_off_by(self.store, seconds)
 
     def settled(self):

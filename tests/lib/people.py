@@ -152,6 +152,7 @@ class People:
         self.officer = officer or Key(self.take("officer", store.info["officer_key"]))
         self.owner = owner or Key(self.take("owner", store.info["owner_key"]))
         self.persons, self.approvers, self.purposes = {}, {}, {}
+        self.ahead = 0                                  # seconds that the store's clock, and so its people's, is ahead of the true one
 
     def take(self, name, path):
         """A copy: the demonstration's keys may lie where only root reads, and ssh-keygen wants 0600 of whoever calls it."""
@@ -175,7 +176,7 @@ class People:
         """tenant: "" this one, None none. Signed by key (a Key or Person); terms may have a `key`, too."""
         if isinstance(key, Person):
             key = key.key
-        s = text(kind, subject, self.tenant if tenant == "" else tenant, terms, t=t)
+        s = text(kind, subject, self.tenant if tenant == "" else tenant, terms, t=now_ms() + self.ahead * 1000 if t is None else t)
         return self.send(s, key.sign(s), why=why, any=any)
 
     def send(self, statement_text, signature, why=None, any=False):
@@ -192,7 +193,7 @@ class People:
                review=1, manager=None, subprocessor=None, by=None, why=None, any=False, sk=True):
         """person.set. training, screening, review: days ago. keys: all that the account has (Key or term); the first signs."""
         key = key or (keys[0] if keys else self.key("staff-" + account, sk=sk))
-        t = now_ms()
+        t = now_ms() + self.ahead * 1000
         said = self.say(by or self.officer, "person.set", account, None, why=why, any=any, key=[getattr(k, "fingerprint", k) for k in keys or [key]],
                         name=name or account.capitalize() + " Berg", person=person or "p-" + account, employer=employer, office=office, role=list(roles),
                         training=int(t - training * DAY), screening=int(t - screening * DAY), review=int(t - review * DAY), manager=manager,

@@ -5,12 +5,13 @@ import json
 import os
 import re
 import subprocess
+import time
 from types import SimpleNamespace
 
-from lib import people, statement
+from lib import people, tlog
 from lib.access import PURPOSE, Access, Session, client, short
 from lib.case import ROOT, limit, program, rows
-from lib.people import HOUR, MIB, People, Request
+from lib.people import HOUR, MIB, People
 
 REQUEST = dict(bucket="docs", prefix="reports/", verb="list,head,read", category="general", purpose=PURPOSE, ticket="T-1001", country="SE", duration="1h", objects="20",
                bytes="10MiB", text="report 17 does not open")
@@ -153,6 +154,105 @@ def test_all_of_it_with_curl_and_ssh_keygen_alone(case):
         assert "AccessDenied" in subprocess.run(curl, capture_output=True, text=True, timeout=30).stdout
 
 
+# -- refused ------------------------------------------------------------------------------------------------------------------
+
+@rows("P2.03", "P2.04", "P2.05", "P2.06")
+def test_who_may_not_approve_and_what_may_not_be_approved(case):
+    """Own request, one person twice, a second account, keys gone or not yet enrolled, no approvals, replayed ones, wider ones, a namesake elsewhere: each refused, with its reason on the log."""
+    w = Access(case)
+    p, s, ines, mats, anna = w.people, w.store, w.ines, w.mats, w.anna
+    info = json.loads(s.tillit("tenant", "create", s.dir, "--tenant", "globex", "--json"))
+    again = p.person("ines-too", roles=["manager"], person="p-ines")
+    p.person("ines", roles=["support", "manager"], key=ines.key)      # she is a manager herself
+    r = p.request(ines, "docs", prefix="reports/")
+
+    def refused(why, f, *a, mirrored=0, **kw):
+        with w.adds(control=["person.set mirrored"] * mirrored + [f"access.approve deny {why}"]) as added:
+            f(*a, why=why, **kw)
+        leaf = added["control"][-1]
+        assert leaf["grant"] == r.grant and leaf["why"] == why, leaf
+
+    refused("own-request", p.approve, r, ines)
+    refused("own-request", p.approve, r, again, mirrored=1)
+    refused("not-manager", p.approve, r, anna)                        # the manager comes first
+    second = p.key("anna-second")
+    p.approver("anna", keys=[anna.key, second], by=anna)
+    bo, carl = p.approver("bo", by=anna), p.key("approver-carl")
+    plain = p.key("mats-plain")
+    p.person("mats", roles=["manager"], keys=[mats.key, plain])
+    refused("not-hardware", p.approve, r, plain, mirrored=1)
+    p.approve(r, mats)
+    refused("same-person", p.approve, r, mats)
+    refused("own-request", p.approve, r, again)
+
+    # The customer's own rule: two of them. None is no rule, and no approval is no access.
+    with w.adds(control=["rule.set allow", "rule.set deny range", "quorum.set deny range"]):
+        p.say(anna, "rule.set", "docs", need=2)
+        p.say(anna, "rule.set", "docs", need=0, why="range")
+        p.say(anna, "quorum.set", need=0, why="range")
+    with w.adds():
+        for kind, subject in (("rule.set", "docs"), ("quorum.set", None), ("access.approve", r.grant)):
+            said = p.say(anna, kind, subject, any=True)               # without `need`, without `request`: no statement
+            assert said.status == 400, said
+    with w.adds(control=["access.login deny state", "access.approve allow", "access.login deny state"]):
+        p.login(r, why="state")
+        p.approve(r, anna)
+        p.login(r, why="state")
+    refused("same-person", p.approve, r, anna)
+    refused("same-person", p.approve, r, second)
+    p.say(anna, "quorum.set", need=2)
+    with w.adds(control=["approver.set allow"]):
+        proposal = p.say(anna, "approver.set", "carl", key=carl.fingerprint, name="Carl Lund")
+        assert proposal.status == 202
+    refused("key-not-enrolled", p.approve, r, carl)
+    new = p.key("bo-new")
+    with w.adds(control=["approver.set allow", "agree allow"]):
+        p.agree(p.say(anna, "approver.set", "bo", key=new.fingerprint, name="Bo Lind"), bo)
+    refused("key-removed", p.approve, r, bo)
+    with w.adds(control=["approver.set deny exists", "approver.set deny exists"]):
+        for key in (anna.key, mats.key):                              # one key is one person's
+            p.say(anna, "approver.set", "dora", key=key.fingerprint, name="Dora Ny", why="exists")
+
+    # Wider than it was asked for.
+    for wider in (dict(bytes=11 * MIB), dict(objects=21), dict(duration=2 * HOUR), dict(prefix=""), dict(prefix="report"), dict(prefix="letters/"),
+                  dict(verb=["head", "list", "read", "write"]), dict(verb=["delete"]), dict(category=["general", "hr"])):
+        refused("widens", p.approve, r, new, **wider)
+
+    # Replayed: for another request, another tenant, another log, and the same once more.
+    other = p.request(ines, "docs", prefix="reports/")
+    with w.adds(control=["access.approve deny other-request"]):
+        p.approve(SimpleNamespace(grant=other.grant, digest=r.digest), mats, why="other-request")
+    b = People(s, tenant=info["tenant"], owner=people.Key(p.take("owner-b", os.path.join(s.dir, "demo", "owner-globex"))))
+    theirs = b.approver("anna", key=p.key("anna-of-globex"))
+    assert type(w.owner)(s, info["access_key_id"], info["secret_access_key"]).call("PUT", "/docs").status == 200
+    same = b.request(ines, "docs", prefix="reports/", grant=r.grant)  # the same id, the same words
+    b.approve(same, mats)
+    with w.adds():
+        p.approve(r, theirs, why="unknown-signer")                    # a namesake: nobody here, and only counted
+        b.approve(same, anna, why="unknown-signer")
+    b.say(theirs, "access.approve", same.grant, request=r.digest, why="other-request")
+    with w.adds(control=["access.approve allow"]):
+        last = p.approve(r, new)
+    assert last.answer["state"] == "approved"
+    with w.adds(control=["access.approve deny repeated"]):
+        p.send(last.text, last.signature, why="repeated")
+        p.send(last.text, last.signature, why="repeated")             # said once on the log: whoever saw it can send it for ever
+    with w.adds():
+        for text in (last.text.replace(p.tenant, b.tenant), last.text.replace(r.grant, other.grant)):
+            p.send(text, last.signature, why="signature")
+        p.send(last.text, new.sign(last.text, "tillit-log@v1"), why="signature")
+        nowhere = last.text.replace(f'"tenant":"{p.tenant}",', "")
+        assert p.send(nowhere, new.sign(nowhere), any=True).status == 400
+    assert b.look(theirs, same).answer["state"] == "customer-pending"
+    with w.adds(control=["person.set mirrored", "access.login deny not-hardware"]):
+        p.person("ines", roles=["support"], keys=[ines.key, p.key("ines-plain")])
+        p.login(r, who=people.Person("ines", p.key("ines-plain")), why="not-hardware")
+    end = time.monotonic() + 12                                       # strangers are counted on the provider log, at most twice a minute
+    while not any(x["kind"] == "sum" and x["why"] == "AccessDenied" for x in tlog.leaves(s.endpoints["logs"]["provider"]["url"])):
+        assert time.monotonic() < end, "a statement by a key that nobody here has is counted"
+        time.sleep(0.3)
+
+
 # -- stock clients ------------------------------------------------------------------------------------------------------------
 
 @limit(180)
@@ -261,10 +361,10 @@ def test_the_budget_and_the_clock_end_it(case):
         pass
     w.settled()
     with w.adds(control=["GetObject deny grant-state", "access.login deny state"]):
-        a = Session(s, credentials, ahead=302).call("GET", "/docs/reports/q1")
+        a = w.session(credentials).call("GET", "/docs/reports/q1")
         assert (a.status, a.code) == (400, "ExpiredToken"), a
         client(w.profile(two, w.ines.key), aws, "s3", "cp", "s3://docs/reports/q1", "-", ok=False)
     told = p.look(w.anna, two).answer
     assert told["state"] == "expired" and told["used"] == {"objects": 2, "bytes": 21}, told
     with w.adds(control=["access.login allow", "GetObject allow 8"]):                 # the other one has an hour
-        assert Session(s, p.login(small), ahead=302).call("GET", "/docs/reports/old/q0").status == 200
+        assert w.session(p.login(small)).call("GET", "/docs/reports/old/q0").status == 200
