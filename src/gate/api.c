@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Port 9001's questions to the gate: statements, and a tenant's own record with its openings.
+ * Port 9001's questions to the gate: statements, watches, and a tenant's own record with its openings.
  * Role: step.c hands over what is not S3; `tillit log` and auditors' tools ask here.
  * Trusts: struct verified for signed requests; statements.c for the others. Distrusts: parameters.
  * Law: 1 (reading the record is recorded before a byte of it leaves), 5 (a tenant names its own two logs, nothing else).
@@ -151,6 +151,17 @@ static void who_can_begin(struct gate_request *r)
     step_record_or_fail(r, &says, NULL, who_can_durable);
 }
 
+/* watching: by what a look gave, which is its record -------------------------------------------------------------------------------- */
+
+#define WATCH_PATH "/v1/watch/"
+
+static void watch_begin(struct gate_request *r)
+{
+    uint64_t after;
+    if (!number(r, "after", UINT64_MAX, &after)) request_fail_code(r, S3E_InvalidArgument, "after is an index of the control log");
+    else say_watch(r->gate, slice_of(r->s3.path.p + sizeof WATCH_PATH - 1, r->s3.path.n - (sizeof WATCH_PATH - 1)), after, statement_answer, r);
+}
+
 void api_ask(struct gate_request *r)
 {
     if (r->ask.auth != WIRE_AUTH_NONE) {
@@ -161,5 +172,6 @@ void api_ask(struct gate_request *r)
     }
     if (s3_canon_parse(r->ask.canonical, &r->mem, &r->s3) != ERR_OK) request_fail_code(r, S3E_InvalidRequest, NULL);
     else if (slice_is(r->s3.path, "/v1/statements") && slice_is(r->s3.method, "POST")) request_want_body(r, STATEMENT_BODY_BYTES_MAX, statement_body);
+    else if (slice_starts(r->s3.path, SLICE_LIT(WATCH_PATH)) && slice_is(r->s3.method, "GET")) watch_begin(r);
     else request_fail_code(r, S3E_AccessDenied, "This path wants a signed request");
 }

@@ -36,6 +36,8 @@ MUST_USE enum err say_provider_open(struct gate *g);
 MUST_USE enum err say_provider_apply(struct gate *g, uint64_t index, struct slice leaf, struct slice opening);
 /* Appends to t's control log the mirrors that are out of date (st NULL: of what pending and live grants rely on). */
 MUST_USE enum err say_mirror(struct gate *g, struct gate_tenant *t, const struct policy_statement *st);
+/* GET /v1/watch/<capability>?after=N (after UINT64_MAX: from the request on): what access.look with `after` answers, by what a look gave. */
+void say_watch(struct gate *g, struct slice capability, uint64_t after, statement_done done, void *ctx);
 
 /* tenants.c: every `grant` leaf of a control log, at start and when appended. */
 void say_grant_folded(struct gate *g, struct gate_tenant *t, const struct record_leaf *l);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * say_look: access.look: grants as they stand, and what happens to one of them, as it happens.
- * Role: behind the durable leaf of the look itself. Trusts: policy_say(), which allowed it. Distrusts: how much there is: pages, and a job in slices.
+ * Role: behind the durable leaf of the look itself; and watches by the capability that a look gave, of which that leaf is the record.
+ * Trusts: policy_say(), which allowed it. Distrusts: how much there is: pages, and a job in slices; capabilities as presented.
  * Law: 1 (looking is on record before anything is shown), 5 (the tenant that the statement names). Spec: docs/spec/access.md section 8.
  */
 #include "gate/say_internal.h"
@@ -68,6 +69,73 @@ static void look_all(struct say *s)
     say_answer(s);
 }
 
+/* a watch's capability: the look that gave it is named by its leaf, and whoever signed that must still be one who may see --------------- */
+
+#define WATCH_VERSION 1
+#define WATCH_BYTES (1 + ID_BYTES + 8 + 8)         /* version | grant | index of the look's leaf | ms when it is over */
+
+static void watch_aad(const struct gate_tenant *t, struct buf *out)
+{
+    buf_put_str(out, "tillit watch");
+    buf_put(out, t->id, ID_BYTES);
+}
+
+static enum err watch_make(struct say *s, struct buf *capability)
+{
+    AUTO(buf) struct buf plain = BUF_INIT(WATCH_BYTES), aad = BUF_INIT(64), bytes = BUF_INIT(ID_BYTES + WATCH_BYTES + KEYS_SEAL_EXTRA_BYTES);
+    buf_put_u8(&plain, WATCH_VERSION);
+    buf_put(&plain, s->grant, ID_BYTES);
+    buf_put_u64(&plain, s->wait.index);
+    buf_put_u64(&plain, loop_wall_ms(s->g->loop) + WATCH_MS_MAX);
+    watch_aad(s->t, &aad);
+    buf_put(&bytes, s->t->id, ID_BYTES);
+    TRY(keys_seal(s->g->crypto, s->g->rng, &s->t->state_key, buf_slice(&aad), buf_slice(&plain), &bytes));
+    buf_put_base64url(capability, buf_slice(&bytes));
+    return buf_ok(capability) ? ERR_OK : ERR_LIMIT;
+}
+
+static void put_watch(struct say *s)
+{
+    AUTO(buf) struct buf capability = BUF_INIT(SESSION_TOKEN_CHARS_MAX);
+    if (watch_make(s, &capability) == ERR_OK) json_object_set_new(s->answer, "watch", json_stringn((const char *)capability.p, capability.n));
+}
+
+/* Whose look it was, into s->key. VERIFY: not sealed here, for this tenant (LAW-5), or over. */
+static enum err watch_open(struct say *s, struct slice capability)
+{
+    AUTO(buf) struct buf plain = BUF_INIT(WATCH_BYTES), aad = BUF_INIT(64), bytes = BUF_INIT(ID_BYTES + WATCH_BYTES + KEYS_SEAL_EXTRA_BYTES);
+    if (capability.n > SESSION_TOKEN_CHARS_MAX || base64url_decode(capability, &bytes) != ERR_OK || bytes.n <= ID_BYTES) return ERR_VERIFY;
+    s->t = map_get(s->g->tenants, slice_of(bytes.p, ID_BYTES));
+    if (!s->t || !s->t->state) return ERR_VERIFY;
+    watch_aad(s->t, &aad);
+    TRY(keys_open(s->g->crypto, &s->t->state_key, buf_slice(&aad), slice_of(bytes.p + ID_BYTES, bytes.n - ID_BYTES), &plain));
+    struct reader in = reader_of(buf_slice(&plain));
+    if (reader_u8(&in) != WATCH_VERSION) return ERR_VERIFY;
+    struct slice grant = reader_slice(&in, ID_BYTES);
+    uint64_t index = reader_u64(&in), over_ms = reader_u64(&in);
+    if (reader_end(&in) != ERR_OK || loop_wall_ms(s->g->loop) >= over_ms) return ERR_VERIFY;
+    memcpy(s->grant, grant.p, ID_BYTES);
+    AUTO(say_read) struct say_read look;
+    TRY(say_read(s->t->control, index, true, &look));
+    buf_put_slice(&s->key, say_opened(&look, RECORD_F_WHO));
+    return buf_ok(&s->key) && s->key.n ? ERR_OK : ERR_VERIFY;
+}
+
+/* What came since the look, or since the question, may have taken a role away: nothing is told then. */
+static void look_over(struct say *s)
+{
+    json_decref(s->answer);
+    if (s->wait.durable) {
+        s->answer = json_pack("{s:[]}", "grants");
+    } else {
+        s->say = POLICY_SAY_NOT_YOURS;
+        s->answer = json_pack("{s:s, s:s, s:i, s:s, s:s}", "type", "about:blank", "title", "Forbidden", "status", 403, "code", "watch-over", "detail",
+                              "this watch is over, or never was: look at the grant again");
+    }
+    ASSERT(s->answer);
+    say_answer(s);
+}
+
 /* one grant ------------------------------------------------------------------------------------------------------------------------------ */
 
 static void scan_answer(struct scan *c)
@@ -78,6 +146,12 @@ static void scan_answer(struct scan *c)
     loop_job_del(s->g->loop, &c->job);
     loop_timer_cancel(s->g->loop, &c->timer);
     if (c->waits) say_state(s->g)->watches--;
+    if (!may_see(s, x)) {
+        json_decref(c->events), json_decref(c->questions);
+        free(c);
+        look_over(s);
+        return;
+    }
     json_object_del(s->answer, "digest");          /* the look's own; the request's is told */
     if (c->questions) {
         json_t *grant = say_grant_json(s->t, x, loop_wall_ms(s->g->loop));
@@ -85,6 +159,7 @@ static void scan_answer(struct scan *c)
         json_decref(grant);
         json_object_set_new(s->answer, "questions", c->questions);
         put_notice_key(s);
+        put_watch(s);
     } else {
         json_object_set_new(s->answer, "state", json_string(policy_grant_state_text(policy_grant_state(s->t->state, x, loop_wall_ms(s->g->loop)))));
     }
@@ -165,11 +240,23 @@ void say_look(struct say *take_s)
         return;
     }
     const struct policy_grant *x = policy_grant(s->t->state, s->grant);
-    if (!x || !may_see(s, x)) {                    /* policy_say() said so before; what came between may have taken a role away */
-        json_object_set_new(s->answer, "grants", json_array());
-        say_answer(s);
+    if (!x || !may_see(s, x)) {                    /* policy_say() said so before */
+        look_over(s);
         return;
     }
     /* The request's own leaf is told as the request. */
     scan_begin(s, s->has_after ? s->after + 1 : x->index + 1, !s->has_after);
+}
+
+void say_watch(struct gate *g, struct slice capability, uint64_t after, statement_done done, void *ctx)
+{
+    struct say *s = calloc(1, sizeof *s);
+    ASSERT(s);
+    s->g = g, s->done = done, s->ctx = ctx, s->say = POLICY_SAY_DONE;
+    buf_init(&s->key, SAY_KEY_BYTES_MAX);
+    s->answer = json_object();
+    enum err e = watch_open(s, capability);
+    const struct policy_grant *x = e == ERR_OK ? policy_grant(s->t->state, s->grant) : NULL;
+    if (!x || !may_see(s, x)) look_over(s);
+    else scan_begin(s, after == UINT64_MAX ? x->index + 1 : after + 1, false);
 }

@@ -99,6 +99,116 @@ static void a_watch_is_answered_when_something_happens(void **state)
     assert_int_equal(say_state(&r->g)->watches, 0);
 }
 
+/* watching by a capability ---------------------------------------------------------------------------------------------------------------- */
+
+static void watched(void *ctx, uint16_t status, struct slice json)
+{
+    (void)ctx;
+    json_decref(r->answer);
+    r->answer = json_loadb((const char *)json.p, json.n, 0, NULL);
+    r->status = status;
+    r->answered = true;
+}
+
+static unsigned watch(const char *capability, uint64_t after)
+{
+    r->answered = false;
+    say_watch(&r->g, slice_str(capability), after, watched, NULL);
+    return say_rig_wait(r);
+}
+
+/* By the layout of docs/spec/access.md section 8, and what is one thing else. */
+static void sealed(char out[512], uint8_t version, uint64_t look, uint64_t over_ms, size_t more)
+{
+    AUTO(buf) struct buf plain_text = BUF_INIT(256), aad = BUF_INIT(64), bytes = BUF_INIT(512), text = BUF_INIT(512);
+    uint8_t grant[ID_BYTES];
+    assert_int_equal(base32_fixed(SLICE_LIT(GRANT), grant, ID_BYTES), ERR_OK);
+    buf_put_u8(&plain_text, version), buf_put(&plain_text, grant, ID_BYTES), buf_put_u64(&plain_text, look), buf_put_u64(&plain_text, over_ms);
+    for (size_t i = 0; i < more; i++) buf_put_u8(&plain_text, 0);
+    buf_put_str(&aad, "tillit watch"), buf_put(&aad, r->tenant, ID_BYTES), buf_put(&bytes, r->tenant, ID_BYTES);
+    assert_int_equal(keys_seal(r->g.crypto, r->g.rng, &r->t->state_key, buf_slice(&aad), buf_slice(&plain_text), &bytes), ERR_OK);
+    buf_put_base64url(&text, buf_slice(&bytes));
+    snprintf(out, 512, "%.*s", (int)text.n, (const char *)text.p);
+}
+
+static void a_look_gives_a_watch_that_needs_no_signature(void **state)
+{
+    char capability[512];
+    struct loop_timer timer = {.fire = tend_now};
+    (void)state;
+    granted_for_a_minute();
+    assert_int_equal(SAY(&r->owner, ACCESS_LOOK, GRANT, ""), 200);
+    snprintf(capability, sizeof capability, "%s", say_rig_text(r, "watch"));
+    assert_true(capability[0]);
+    uint64_t next = (uint64_t)json_integer_value(json_object_get(r->answer, "next")), size = log_size(r->t->control);
+    assert_int_equal(watch(capability, UINT64_MAX), 200);                      /* from the request on: it was approved twice */
+    assert_int_equal(json_array_size(json_object_get(r->answer, "events")), 2);
+    assert_string_equal(say_rig_text(r, "state"), "approved");
+    assert_string_equal(say_rig_text(r, "watch"), "");                         /* it does not go on for ever by itself */
+    pass(62000);
+    loop_timer_set(r->g.loop, &timer, 400);
+    assert_int_equal(watch(capability, next), 200);
+    assert_string_equal(say_rig_text(r, "state"), "expired");
+    assert_int_equal(log_size(r->t->control), size + 1);                       /* Expire, and no leaf of the watch */
+    assert_int_equal(SAY(&r->owner, ACCESS_LOOK, NULL, ""), 200);
+    assert_string_equal(say_rig_text(r, "watch"), "");
+    say_rig_restart(r);
+    assert_int_equal(watch(capability, UINT64_MAX), 200);
+}
+
+static void a_watch_that_is_not_ours_or_over_shows_nothing(void **state)
+{
+    char good[512], bad[512];
+    uint64_t now = clock_wall_ms(), look;
+    (void)state;
+    granted_for_a_minute();
+    assert_int_equal(SAY(&r->owner, ACCESS_LOOK, GRANT, ""), 200);
+    snprintf(good, sizeof good, "%s", say_rig_text(r, "watch"));
+    look = log_size(r->t->control) - 1;
+    for (size_t i = 0; i <= strlen(good); i++) {
+        snprintf(bad, sizeof bad, "%s", good);
+        bad[i] = i == strlen(good) ? 'A' : bad[i] == 'B' ? 'C' : 'B';
+        bad[strlen(good) + 1] = 0;
+        assert_int_equal(watch(bad, UINT64_MAX), 403);
+        assert_string_equal(say_rig_text(r, "code"), "watch-over");
+        bad[i] = 0;
+        if (i < strlen(good)) assert_int_equal(watch(bad, UINT64_MAX), 403);
+    }
+    sealed(bad, 1, look, now + 60000, 0);
+    assert_int_equal(watch(bad, UINT64_MAX), 200);
+    const struct { uint8_t version; uint64_t look, over_ms; size_t more; } wrong[] = {
+        {1, look, now - 1, 0}, {2, look, now + 60000, 0}, {1, look, now + 60000, 1}, {1, look + 1, now + 60000, 0}, {1, UINT64_MAX, now + 60000, 0}};
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        sealed(bad, wrong[i].version, wrong[i].look, wrong[i].over_ms, wrong[i].more);
+        assert_int_equal(watch(bad, UINT64_MAX), 403);
+    }
+}
+
+static void a_watch_ends_with_the_role_of_who_looked(void **state)
+{
+    char capability[512], terms[1024];
+    (void)state;
+    granted_for_a_minute();
+    snprintf(terms, sizeof terms, "key=%s\nname=Anna", plain.text);
+    taken(SAY(&r->owner, APPROVER_SET, "anna", terms));
+    snprintf(terms, sizeof terms, "key=%s\nname=Bo", stranger.text);
+    taken(SAY(&plain, APPROVER_SET, "bo", terms));
+    assert_int_equal(SAY(&plain, ACCESS_LOOK, GRANT, ""), 200);
+    snprintf(capability, sizeof capability, "%s", say_rig_text(r, "watch"));
+    uint64_t next = (uint64_t)json_integer_value(json_object_get(r->answer, "next"));
+    assert_int_equal(watch(capability, UINT64_MAX), 200);
+    say_watch(&r->g, slice_str(capability), next, watched, NULL);              /* waits */
+    say_rig_begin(r, &stranger, RECORD_STATEMENT_APPROVER_OFF, "anna", "");
+    taken(say_rig_wait(r));
+    pass(62000);
+    say_tend(&r->g);                                                           /* something to tell: not to her */
+    r->answered = false;
+    assert_int_equal(say_rig_wait(r), 403);
+    assert_string_equal(say_rig_text(r, "code"), "watch-over");
+    assert_int_equal(watch(capability, UINT64_MAX), 403);
+    assert_int_equal(say_state(&r->g)->watches, 0);
+}
+
 /* notices ------------------------------------------------------------------------------------------------------------------------------- */
 
 static bool notices(uint64_t from, struct buf *rows)
@@ -208,6 +318,9 @@ int main(void)
         T(a_look_shows_what_would_be_granted),
         T(everybody_sees_their_own_part),
         T(a_watch_is_answered_when_something_happens),
+        T(a_look_gives_a_watch_that_needs_no_signature),
+        T(a_watch_that_is_not_ours_or_over_shows_nothing),
+        T(a_watch_ends_with_the_role_of_who_looked),
         T(each_step_is_told_to_each_target_once_and_signed),
         T(without_a_target_the_cursor_moves_on),
         T(who_can_asks_the_decision_itself),

@@ -371,6 +371,7 @@
 #define SESSION_MS_MAX 3600000                   /* temporary credentials, 1 h */
 #define SESSION_BYTES_MAX 153                    /* a session before it is sealed: an account of POLICY_WORD_CHARS_MAX */
 #define SESSION_TOKEN_CHARS_MAX 279              /* base64url of tenant id, seal and session */
+#define WATCH_MS_MAX 3600000                     /* a look's watch, 1 h; its capability is shorter than SESSION_TOKEN_CHARS_MAX */
 #define SESSIONS_KEPT 256                        /* opened sessions and their signing keys: slots of a table that forgets */
 #define METER_SEGMENTS_MAX 2                     /* of a grant, released beyond what was reported sent */
 #define METER_KILL_MS 500                        /* the front's time to stop a stream */
