@@ -347,8 +347,20 @@ static void say_read_statement(struct say *s, const struct record_statement *r)
     s->has_after = s->after != UINT64_MAX;
 }
 
+/* A tenant's own people, whoever the provider says has their keys too; officers; everybody else of the provider's. */
+struct nonces_by say_counts_for(struct gate *g, const struct gate_tenant *t, struct slice key, uint8_t out[SAY_SIDE_BYTES])
+{
+    const struct policy_people *here = t && t->state ? policy_people(t->state) : NULL;
+    bool officer = policy_officer(say_state(g)->provider.people, key);
+    bool staff = !here || policy_person_of_key(here, key) || policy_person_key_removed(here, key) || !policy_knows_key(t->state, key);
+    memset(out, 0, SAY_SIDE_BYTES);
+    if (t) memcpy(out, t->id, ID_BYTES);
+    out[ID_BYTES] = officer ? 'o' : staff ? 's' : 't';
+    return (struct nonces_by){.side = slice_of(out, SAY_SIDE_BYTES), .key = key};
+}
+
 /* The nonce of a statement that was taken may come again and again (anyone who saw it can send it): the first time is told, the others counted. */
-static bool repeated_before(struct gate *g, struct slice nonce, uint64_t now) { return nonces_note(say_state(g)->told, nonce, now) != ERR_OK; }
+static bool repeated_before(struct gate *g, struct slice nonce, uint64_t now) { return nonces_note(say_state(g)->told, (struct nonces_by){0}, nonce, now) != ERR_OK; }
 
 static struct say *say_new(struct gate *g, const struct say_submission *u, statement_done done, void *ctx)
 {
@@ -377,7 +389,9 @@ void say_submit(struct gate *g, const struct say_submission *u, statement_done d
         say_unproven(s, policy_say_text(POLICY_SAY_UNKNOWN), policy_say_what(POLICY_SAY_UNKNOWN));
         return;
     }
-    enum err e = logbook_ready(g->logbook, true) && log_size(s->log) > 0 ? nonces_check(say_nonces(g), nonce, u->now_ms) : ERR_FULL;
+    uint8_t side[SAY_SIDE_BYTES];
+    struct nonces_by by = say_counts_for(g, s->t, buf_slice(&s->key), side);
+    enum err e = logbook_ready(g->logbook, true) && log_size(s->log) > 0 ? nonces_check(say_nonces(g), by, nonce, u->now_ms) : ERR_FULL;
     if (e != ERR_OK && e != ERR_EXISTS) {
         say_refuse(s, 503, "busy", "the gate cannot take statements now: its log, its clock or very many of them; nothing was done");
         return;
@@ -397,7 +411,7 @@ void say_submit(struct gate *g, const struct say_submission *u, statement_done d
         return;
     }
     if (!taken_before) {
-        e = nonces_note(say_nonces(g), nonce, u->now_ms);
+        e = nonces_note(say_nonces(g), by, nonce, u->now_ms);
         ASSERT(e == ERR_OK);                       /* it was asked above */
     }
     say_put_outcome(s, u);

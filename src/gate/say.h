@@ -10,6 +10,7 @@
 #ifndef TILLIT_GATE_SAY_H
 #define TILLIT_GATE_SAY_H
 
+#include "gate/nonces.h"
 #include "gate/tenants.h"
 #include "policy/policy_access.h"
 
@@ -31,6 +32,9 @@ void say_submit(struct gate *g, const struct say_submission *u, statement_done d
 
 /* Of taken statements: at start the fold brings back what was taken before. */
 struct nonces *say_nonces(struct gate *g);
+/* On whose account a statement by this key is counted: side is made in out. t NULL: the provider log. */
+#define SAY_SIDE_BYTES (ID_BYTES + 1)
+struct nonces_by say_counts_for(struct gate *g, const struct gate_tenant *t, struct slice key, uint8_t out[SAY_SIDE_BYTES]);
 /* The provider's fold; every leaf of the provider log goes through it at start and when appended. */
 MUST_USE enum err say_provider_open(struct gate *g);
 MUST_USE enum err say_provider_apply(struct gate *g, uint64_t index, struct slice leaf, struct slice opening);

@@ -24,8 +24,8 @@ struct gate_say *say_state(struct gate *g)
     ASSERT(s);
     list_init(&s->fresh);
     list_init(&s->failed);
-    s->taken = nonces_new(STATEMENT_NONCES_MAX, 2 * STATEMENT_SKEW_MS);
-    s->told = nonces_new(STATEMENT_NONCES_MAX, 2 * STATEMENT_SKEW_MS);
+    s->taken = nonces_new(NONCES_STATEMENTS, 2 * STATEMENT_SKEW_MS);
+    s->told = nonces_new(NONCES_STATEMENTS, 2 * STATEMENT_SKEW_MS);
     enum err e = policy_provider_init(&s->provider);
     ASSERT(e == ERR_OK);
     g->say = s;

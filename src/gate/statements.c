@@ -20,6 +20,8 @@ struct submission {
     struct slice peer;
     struct record_statement s;
     struct record_sshsig sig;
+    uint8_t side[SAY_SIDE_BYTES];
+    struct nonces_by by;               /* whom it counts for */
     struct slice text, armored;
     struct gate_tenant *tenant;        /* named by the statement and known */
     struct gate_log *log;              /* where the leaf goes */
@@ -128,7 +130,7 @@ static enum err leaf_append(struct submission *u, const struct leaf_parts *p, st
         free(x);
         return folded;
     }
-    enum err noted = nonces_note(say_nonces(u->gate), slice_of(u->s.nonce, NONCE_BYTES), u->now);
+    enum err noted = nonces_note(say_nonces(u->gate), u->by, slice_of(u->s.nonce, NONCE_BYTES), u->now);
     ASSERT(noted == ERR_OK);           /* accept() asked */
     *x = (struct waiting){.wait.durable = on_durable, .done = done, .ctx = ctx, .answer = u->answer};
     const struct log_append a = {.leaf = buf_slice(&leaf), .opening = buf_slice(&opening), .void_ref = UINT64_MAX};
@@ -343,7 +345,7 @@ void statements_seen(struct gate *g, struct slice stmt_value)
     /* Old ones need no memory: the clock check refuses their copies. */
     uint64_t now = clock_wall_ms();
     if (s.t + STATEMENT_SKEW_MS < now) return;
-    enum err e = nonces_note(say_nonces(g), slice_of(s.nonce, NONCE_BYTES), now);
+    enum err e = nonces_note(say_nonces(g), (struct nonces_by){0}, slice_of(s.nonce, NONCE_BYTES), now);
     /* Mirrors, and refused copies, have the nonce of what they are of. */
     if (e != ERR_OK && e != ERR_EXISTS) log_line(LOG_WARN, "nonce-not-kept", "err=%s", err_name(e));
 }
@@ -358,7 +360,9 @@ static enum err accept(struct submission *u)
     u->why = "the gate cannot write its log now";
     if (!logbook_ready(u->gate->logbook, true)) return ERR_FULL;
     /* Noted when it is taken (leaf_append): of a stranger's statement nothing is kept. */
-    enum err e = nonces_check(say_nonces(u->gate), slice_of(u->s.nonce, NONCE_BYTES), u->now);
+    bool named = u->tenant && log_size(u->tenant->control) > 0;
+    u->by = say_counts_for(u->gate, named ? u->tenant : NULL, slice_str(u->sig.key.fingerprint), u->side);
+    enum err e = nonces_check(say_nonces(u->gate), u->by, slice_of(u->s.nonce, NONCE_BYTES), u->now);
     u->why = e == ERR_EXISTS ? "a statement with this nonce was taken already: write a new one"
                              : "the gate's clock was set back, or there were very many statements: wait, or ask the operator";
     return e;

@@ -228,14 +228,14 @@ static enum err note(struct nonces *n, uint32_t number, uint64_t now)
 {
     uint8_t nonce[NONCE_BYTES] = {0};
     put_be32(nonce, number);
-    return nonces_note(n, slice_of(nonce, sizeof nonce), now);
+    return nonces_note(n, (struct nonces_by){0}, slice_of(nonce, sizeof nonce), now);
 }
 
 /* LAW-6: a flood must not make room for a statement that was taken before. */
 static void a_full_table_of_nonces_refuses_and_forgets_nothing(void **state)
 {
     (void)state;
-    struct nonces *n = nonces_new(4, 1000);
+    struct nonces *n = nonces_new((struct nonces_bounds){4, 4, 4}, 1000);
     for (uint32_t i = 0; i < 4; i++) assert_int_equal(note(n, i, 5000), ERR_OK);
     for (uint32_t i = 4; i < 20; i++) assert_int_equal(note(n, i, 5001), ERR_FULL);
     for (uint32_t i = 0; i < 4; i++) assert_int_equal(note(n, i, 5999), ERR_EXISTS);
@@ -247,7 +247,7 @@ static void a_full_table_of_nonces_refuses_and_forgets_nothing(void **state)
 static void nonces_are_kept_for_their_time_also_when_the_clock_goes_back(void **state)
 {
     (void)state;
-    struct nonces *n = nonces_new(16, 1000);
+    struct nonces *n = nonces_new((struct nonces_bounds){16, 16, 16}, 1000);
     assert_int_equal(note(n, 1, 5000), ERR_OK);
     assert_int_equal(note(n, 1, 6000), ERR_EXISTS);
     assert_int_equal(note(n, 1, 5600), ERR_EXISTS);
@@ -255,6 +255,29 @@ static void nonces_are_kept_for_their_time_also_when_the_clock_goes_back(void **
     assert_int_equal(note(n, 3, 9000), ERR_OK);
     assert_int_equal(note(n, 1, 5100), ERR_STALE); /* ... unless somebody sets the clock back */
     assert_int_equal(note(n, 1, 8499), ERR_STALE);
+    nonces_free(n);
+}
+
+static enum err note_by(struct nonces *n, const char *side, const char *key, uint32_t number, uint64_t now)
+{
+    uint8_t nonce[NONCE_BYTES] = {0};
+    put_be32(nonce, number);
+    return nonces_note(n, (struct nonces_by){slice_str(side), slice_str(key)}, slice_of(nonce, sizeof nonce), now);
+}
+
+/* Who would hold a revocation off floods: with his own key, with all keys of his side. */
+static void who_floods_keeps_nobody_else_from_speaking(void **state)
+{
+    (void)state;
+    struct nonces *n = nonces_new((struct nonces_bounds){100, 6, 4}, 1000);
+    for (uint32_t i = 0; i < 4; i++) assert_int_equal(note_by(n, "staff", "ines", i, 5000), ERR_OK);
+    assert_int_equal(note_by(n, "staff", "ines", 4, 5000), ERR_FULL);
+    assert_int_equal(note_by(n, "staff", "mats", 0, 5000), ERR_EXISTS);        /* a nonce is everybody's */
+    assert_int_equal(note_by(n, "staff", "mats", 4, 5000), ERR_OK);
+    assert_int_equal(note_by(n, "staff", "mats", 5, 5000), ERR_OK);
+    assert_int_equal(note_by(n, "staff", "mats", 6, 5000), ERR_FULL);          /* the side's bound */
+    assert_int_equal(note_by(n, "tenant", "anna", 6, 5000), ERR_OK);
+    assert_int_equal(note_by(n, "staff", "ines", 7, 6001), ERR_OK);            /* the next generation has its own */
     nonces_free(n);
 }
 
@@ -269,6 +292,7 @@ int main(void)
         cmocka_unit_test(repeats_beyond_the_bound_cost_no_more_and_are_exact_for_the_newest),
         cmocka_unit_test(a_damaged_keyring_is_refused_and_not_cut),
         cmocka_unit_test(a_full_table_of_nonces_refuses_and_forgets_nothing),
+        cmocka_unit_test(who_floods_keeps_nobody_else_from_speaking),
         cmocka_unit_test(nonces_are_kept_for_their_time_also_when_the_clock_goes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -128,7 +128,9 @@
 #define SALT_BYTES 16
 #define SLOT_SALT_BYTES 32
 #define STATEMENT_SKEW_MS 900000                 /* the signer's clock and the gate's */
-#define STATEMENT_NONCES_MAX 65536               /* taken within 2 * STATEMENT_SKEW_MS; one more is refused */
+#define STATEMENT_NONCES_MAX 1048576             /* recorded within 2 * STATEMENT_SKEW_MS; one more is refused */
+#define STATEMENT_NONCES_SIDE_MAX 32768          /* of one tenant's own people, of the provider's people about one tenant, of officers there */
+#define STATEMENT_NONCES_KEY_MAX 8192            /* of one key */
 #define STATEMENT_BYTES_MAX 8192
 #define NONCE_BYTES 16
 #define SSHSIG_CHARS_MAX 4096                    /* armored */
