@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #define CLIENTS_MAX 256
+#define HALF (FAIR_SHARES / 2)                     /* of one caller beside another */
 
 static struct rig *main_rig;
 static struct rig *clients[CLIENTS_MAX];
@@ -94,14 +95,15 @@ static void two_callers_share_and_the_rest_waits_in_its_order(void **state)
     (void)state;
     client('B');
     for (int i = 0; i < 40; i++) client('A');
-    assert_int_equal(asked_of(1, client_count), 32);
-    for (size_t i = 1; i <= 40; i++) assert_int_equal(asked_now(clients[i]), i <= 32);
+    assert_int_equal(asked_of(1, client_count), HALF);
+    for (size_t i = 1; i <= 40; i++) assert_int_equal(asked_now(clients[i]), i <= HALF);
     answer(clients[5], "AccessDenied");
-    assert_true(asked_now(clients[33]) && !asked_now(clients[34]));
-    assert_int_equal(clients[33]->afters, 2);          /* its start, and when its turn came */
+    assert_true(asked_now(clients[HALF + 1]) && !asked_now(clients[HALF + 2]));
+    assert_int_equal(clients[HALF + 1]->afters, 2);          /* its start, and when its turn came */
     assert_int_equal(clients[5]->status, 403);
-    for (size_t i = 1; i <= 40; i++)
-        if (asked_now(clients[i])) answer(clients[i], "AccessDenied");
+    for (int round = 0; round < 40 / HALF; round++)
+        for (size_t i = 1; i <= 40; i++)
+            if (asked_now(clients[i])) answer(clients[i], "AccessDenied");
     assert_int_equal(asked_of(1, client_count), 0);
     for (size_t i = 1; i <= 40; i++) assert_int_equal(clients[i]->status, 403);
 }
@@ -113,47 +115,48 @@ static void what_was_in_flight_alone_stays_and_a_newcomer_is_asked_at_once(void 
     assert_int_equal(asked_of(0, 100), 100);
     assert_true(asked_now(client('B')));
     assert_false(asked_now(client('A')));
-    for (int i = 0; i < 31; i++) assert_true(asked_now(client('B')));
+    for (int i = 0; i < HALF - 1; i++) assert_true(asked_now(client('B')));
     assert_false(asked_now(client('B')));
 }
 
-static void of_many_callers_each_has_four(void **state)
+static void of_many_callers_each_has_the_least(void **state)
 {
     (void)state;
     for (char k = 'A'; k <= 'Z'; k++) client(k);
     size_t from = client_count;
     for (int i = 0; i < 10; i++) client('C');
-    assert_int_equal(asked_of(from, client_count), 3);
+    assert_int_equal(asked_of(from, client_count), FAIR_SHARE_MIN - 1);
 }
 
 static void callers_take_turns_when_shares_grow(void **state)
 {
     (void)state;
-    for (char k = 'A'; k <= 'P'; k++) client(k);       /* 16: four each */
+    for (char k = 'A'; k <= 'P'; k++) client(k);       /* 16: the least each */
     size_t from = client_count;
-    for (int i = 0; i < 8; i++) client('A');
-    for (int i = 0; i < 8; i++) client('B');
-    assert_int_equal(asked_of(from, from + 8), 3);
-    assert_int_equal(asked_of(from + 8, from + 16), 3);
+    for (int i = 0; i < HALF - 1; i++) client('A');
+    for (int i = 0; i < HALF - 1; i++) client('B');
+    size_t b = from + HALF - 1;
+    assert_int_equal(asked_of(from, b), FAIR_SHARE_MIN - 1);
+    assert_int_equal(asked_of(b, client_count), FAIR_SHARE_MIN - 1);
     for (size_t i = 2; i < 16; i++) answer(clients[i], "AccessDenied");
-    assert_int_equal(asked_of(from, client_count), 6);
+    assert_int_equal(asked_of(from, client_count), 2 * (FAIR_SHARE_MIN - 1));
     main_rig->w.now_ms += FAIR_ACTIVE_MS;              /* A and B are the only ones now */
     flow_tick(&main_rig->w);
-    assert_int_equal(asked_of(from, from + 8), 8);
-    assert_int_equal(asked_of(from + 8, from + 16), 8);
+    assert_int_equal(asked_of(from, b), HALF - 1);
+    assert_int_equal(asked_of(b, client_count), HALF - 1);
 }
 
 static void counts_come_back_on_every_way_out(void **state)
 {
     (void)state;
     client('B');
-    for (int i = 0; i < 32 + 6; i++) client('A');
+    for (int i = 0; i < HALF + 6; i++) client('A');
     flow_end(&clients[1]->f);                          /* its client went away */
     flow_tick(&main_rig->w);
-    assert_true(asked_now(clients[33]) && !asked_now(clients[34]));
-    flow_end(&clients[34]->f);                         /* one that waits */
+    assert_true(asked_now(clients[HALF + 1]) && !asked_now(clients[HALF + 2]));
+    flow_end(&clients[HALF + 2]->f);                   /* one that waits */
     flow_tick(&main_rig->w);
-    assert_false(asked_now(clients[35]));
+    assert_false(asked_now(clients[HALF + 3]));
     uint8_t nothing[64] = {0};
     AUTO(buf) struct buf frame = BUF_INIT(4096);
     struct wire_release bad = {.status = 200, .size = 1, .off = 5, .len = 9};   /* an error of ours: 500 */
@@ -161,11 +164,11 @@ static void counts_come_back_on_every_way_out(void **state)
     assert_int_equal(wire_put_release(&frame, clients[2]->f.id, &bad), ERR_OK);
     assert_int_equal(rig_give(main_rig, &main_rig->w.gate, &frame), ERR_OK);
     assert_int_equal(clients[2]->status, 500);
-    assert_true(asked_now(clients[35]) && !asked_now(clients[36]));
+    assert_true(asked_now(clients[HALF + 3]) && !asked_now(clients[HALF + 4]));
     flow_peer_lost(&main_rig->w, &main_rig->w.gate);   /* the gate goes: what was asked is parked and takes nothing */
-    for (size_t i = 35; i <= 38; i++) assert_true(clients[i]->f.step == FLOW_PARKED || clients[i]->f.step == FLOW_WAITING);
+    for (size_t i = HALF + 3; i <= HALF + 6; i++) assert_true(clients[i]->f.step == FLOW_PARKED || clients[i]->f.step == FLOW_WAITING);
     rig_up(main_rig);
-    assert_int_equal(asked_of(1, client_count), 32);
+    assert_int_equal(asked_of(1, client_count), HALF);
     for (int round = 0; round < 3; round++)
         for (size_t i = 0; i < client_count; i++)
             if (asked_now(clients[i])) answer(clients[i], "AccessDenied");
@@ -174,22 +177,22 @@ static void counts_come_back_on_every_way_out(void **state)
     client('B');
     size_t from = client_count;
     for (int i = 0; i < 40; i++) client('A');
-    assert_int_equal(asked_of(from, client_count), 32);    /* nothing was lost on the way */
+    assert_int_equal(asked_of(from, client_count), HALF);    /* nothing was lost on the way */
 }
 
 static void nobody_waits_for_ever_behind_requests_that_do_not_end(void **state)
 {
     (void)state;
     client('B');
-    for (int i = 0; i < 96; i++) client('A');
-    assert_int_equal(asked_of(1, 97), 32);
+    for (int i = 0; i < 6 * HALF; i++) client('A');
+    assert_int_equal(asked_of(1, 6 * HALF + 1), HALF);
     main_rig->w.now_ms += FAIR_HOLD_MS - 1;
     client('B');                                       /* somebody else still asks */
     flow_tick(&main_rig->w);
-    assert_int_equal(asked_of(1, 97), 32);
+    assert_int_equal(asked_of(1, 6 * HALF + 1), HALF);
     main_rig->w.now_ms += 1;
     flow_tick(&main_rig->w);
-    assert_int_equal(asked_of(1, 97), 64);
+    assert_int_equal(asked_of(1, 6 * HALF + 1), 2 * HALF);
 }
 
 static void who_waited_too_long_is_told_to_slow_down(void **state)
@@ -222,8 +225,8 @@ static void wrong_signatures_from_elsewhere_take_nothing_of_the_keys_share(void 
     for (int i = 0; i < 64; i++) client_from('A', "6.6.6.6", NULL);
     assert_int_equal(asked_of(from, client_count), 64);    /* alone: a caller as others */
     size_t own = client_count;
-    for (int i = 0; i < 32; i++) client_from('A', "10.0.0.1", NULL);
-    assert_int_equal(asked_of(own, client_count), 32);     /* the key's own share is whole */
+    for (int i = 0; i < HALF; i++) client_from('A', "10.0.0.1", NULL);
+    assert_int_equal(asked_of(own, client_count), HALF);     /* the key's own share is whole */
     for (size_t i = from; i < own; i++) answer(clients[i], "SignatureDoesNotMatch");
     size_t again = client_count;
     for (int i = 0; i < 10; i++) client_from('A', "6.6.6.6", NULL);
@@ -264,7 +267,7 @@ static void what_waits_is_read_when_its_turn_comes_and_not_before(void **state)
 {
     (void)state;
     client('B');
-    for (int i = 0; i < 32; i++) client('A');
+    for (int i = 0; i < HALF; i++) client('A');
     struct rig *c = calloc(1, sizeof *c);
     buf_init(&c->body, 1 << 20);
     buf_init(&c->head, 65536);
@@ -337,7 +340,7 @@ int main(void)
         T(one_caller_alone_is_never_held_back),
         T(two_callers_share_and_the_rest_waits_in_its_order),
         T(what_was_in_flight_alone_stays_and_a_newcomer_is_asked_at_once),
-        T(of_many_callers_each_has_four),
+        T(of_many_callers_each_has_the_least),
         T(callers_take_turns_when_shares_grow),
         T(counts_come_back_on_every_way_out),
         T(nobody_waits_for_ever_behind_requests_that_do_not_end),

@@ -197,6 +197,7 @@ static void peer_start(struct tl_peer *p, struct flow_peer *flow, const char *na
     p->flush.data = p;
     p->flush.log = ngx_cycle->log;
     peer_connect(p);
+    if (p->c) peer_flush(p);                       /* an idle worker sleeps before it looks at posted events: HELLO would wait for a client */
 }
 
 void tl_peers_start(const ngx_str_t *dir)
