@@ -108,12 +108,29 @@ static void put_request(json_t *j, struct gate_tenant *t, const struct policy_gr
     put_slice(j, "text", record_term(&s, RECORD_TERM_TEXT, 0));
 }
 
+static json_t *scope_json(struct slice bucket, struct slice prefix)
+{
+    json_t *scope = json_object();
+    put_slice(scope, "bucket", bucket);
+    json_object_set_new(scope, "prefix", say_text(prefix));
+    return scope;
+}
+
+json_t *say_scope(struct gate_tenant *t, const struct policy_grant *g)
+{
+    if (g->terms) return scope_json(slice_str(g->terms->bucket), g->terms->prefix);
+    AUTO(say_read) struct say_read x;
+    AUTO(buf) struct buf prefix = BUF_INIT(S3_KEY_BYTES_MAX);
+    struct record_statement s;
+    struct slice text;
+    if (say_read(t->control, g->index, true, &x) != ERR_OK || !statement_of(&x, &text, &s)) return NULL;
+    if (record_prefix_decode(record_term(&s, RECORD_TERM_PREFIX, 0), &prefix) != ERR_OK) return NULL;
+    return scope_json(record_term(&s, RECORD_TERM_BUCKET, 0), buf_slice(&prefix));
+}
+
 static void put_terms(json_t *j, const struct policy_terms *p)
 {
-    json_t *scope = json_object(), *budget = json_object();
-    put_text(scope, "bucket", p->bucket);
-    json_object_set_new(scope, "prefix", say_text(p->prefix));
-    json_object_set_new(j, "scope", scope);
+    json_t *budget = json_object();
     json_object_set_new(j, "verbs", words(&p->verbs));
     json_object_set_new(j, "categories", words(&p->categories));
     put_int(j, "duration_ms", p->duration_ms);
@@ -153,6 +170,7 @@ json_t *say_grant_json(struct gate_tenant *t, const struct policy_grant *g, uint
     json_object_set_new(j, "who", who);
     put_text(j, "purpose", g->purpose);
     put_request(j, t, g);
+    json_object_set_new(j, "scope", say_scope(t, g));
     if (g->terms) put_terms(j, g->terms);
     put_int(used, "objects", g->used_objects);
     put_int(used, "bytes", g->used_bytes);

@@ -100,6 +100,8 @@ json_t *say_id_text(const uint8_t id[ID_BYTES]);
 json_t *say_who(struct gate_tenant *t, struct slice key);
 /* The grant as it is shown to whoever decides about it; log_read()s its request. NULL: that cannot be read. */
 json_t *say_grant_json(struct gate_tenant *t, const struct policy_grant *g, uint64_t t_ms);
+/* {"bucket", "prefix"}: what all signatures allow; once the grant is over what was asked for. NULL: the request cannot be read. */
+json_t *say_scope(struct gate_tenant *t, const struct policy_grant *g);
 /* Is the leaf about a grant, looks aside? */
 bool say_leaf_grant(const struct record_leaf *l, uint8_t grant[ID_BYTES]);
 /* One leaf as it is told: {"index", "t", "kind", "act", ...}. */

@@ -96,8 +96,7 @@ static void put_grant(json_t *data, struct gate_tenant *t, const struct record_l
     json_object_set_new(data, "state", json_string(policy_grant_state_text(policy_grant_state(t->state, g, record_int(l, RECORD_F_T, 0)))));
     json_object_set_new(data, "purpose", say_text(slice_str(g->purpose)));
     json_object_set_new(data, "requester", say_text(slice_str(g->account)));
-    if (g->terms)
-        json_object_set_new(data, "scope", json_pack("{s:o, s:o}", "bucket", say_text(slice_str(g->terms->bucket)), "prefix", say_text(g->terms->prefix)));
+    json_object_set_new(data, "scope", say_scope(t, g));
 }
 
 /* Terms are left out: a webhook's host need not hold what the log does. */

@@ -380,4 +380,17 @@
 #define METER_STREAMS_MAX 128                    /* of a grant, waiting ones too: one more is told to slow down */
 #define METER_STREAMS_TENANT_MAX 1024            /* of all grants of a tenant: its own requests keep the larger part of what it may have in flight */
 
+/* notices (the steward) */
+#define NOTICE_TARGETS_MAX 16384                 /* that are behind, all tenants: past it a tenant's log is looked at later */
+#define NOTICE_TARGET_BYTES_MAX RECORD_TEXT_BYTES_MAX
+#define NOTICE_ROWS_MAX 32                       /* of one target in memory */
+#define NOTICE_BYTES_MAX (16 * 1024 * 1024)      /* of all rows in memory */
+#define NOTICE_SENDS_MAX 128                     /* calls at once */
+#define NOTICE_SENDS_FAILING_MAX 96              /* of them to targets whose last call failed: they leave room to those that answer */
+#define NOTICE_SENDS_PER_TENANT_MAX 4            /* slow targets of one tenant must not take all */
+#define NOTICE_CURSORS_BYTES_MAX (32 * 1024 * 1024)  /* TENANTS_MAX lines, and NOTICE_TARGETS_MAX of the longest */
+#define NOTICE_MAIL_BYTES_MAX 65536              /* an event in a person's words */
+#define NOTICE_CA_BYTES_MAX (1024 * 1024)         /* the file of [notices] ca */
+#define NOTICE_TEXT_CHARS_MAX 700                /* of one value in a mail */
+
 #endif

@@ -56,6 +56,7 @@
     CONF(notices_from, "notices", "from", MAIL, "")                                                                   \
     CONF(notices_login, "notices", "login", TEXT, "")                                                                 \
     CONF(notices_starttls, "notices", "starttls", BOOL, "no")                                                         \
+    CONF(notices_ca, "notices", "ca", TEXT, "")                                                                       \
     CONF(notices_allow_private, "notices", "allow_private", BOOL, "no")                                               \
     CONF(gate_uid, "process", "gate_uid", MS, "64101")                                                                \
     CONF(keeper_uid, "process", "keeper_uid", MS, "64102")                                                            \
