@@ -280,7 +280,8 @@ static void session_manners(struct gate_request *r, struct verified *v, const st
 {
     struct gate *g = r->gate;
     v->repeats = repeat_count(g->repeats, signature, true, r->now_ms);
-    bool repeated = (v->repeats > 1 || v->signed_ms < g->started_ms) && !BREAK("staff-repeat-accepted");
+    bool before = v->signed_ms < MAX(g->started_ms, v->tenant->before_ms);       /* what was taken has its leaf, whatever the clock says now */
+    bool repeated = (v->repeats > 1 || before) && !BREAK("staff-repeat-accepted");
     if (r->fault.code != S3E_NONE) return;
     if (!on_access(r) && !BREAK("sts-on-front")) s3_fault_set(&r->fault, S3E_InvalidToken, "Sessions under a grant are taken on the access front alone");
     else if (s->expires_ms <= r->now_ms) s3_fault_set(&r->fault, S3E_ExpiredToken, NULL);

@@ -354,6 +354,7 @@ enum err tenants_logs_open(struct gate *g, struct gate_tenant *t)
     t->grave_ms = g->conf.grave_ms;
     t->display_name = g->conf.display_name;
     TRY(fold(t->control, control_each, &o));
+    t->before_ms = t->state->t_ms;
     return fold(t->access, NULL, NULL);
 }
 
