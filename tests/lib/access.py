@@ -37,8 +37,8 @@ def short(leaf):
 class Access:
     """The cast: ines asks, mats is a manager, anna approves for the customer; bucket `docs`."""
 
-    def __init__(self, case, objects=None, approver=True, **store):
-        self.case, self.store = case, case.store(**store)
+    def __init__(self, case, objects=None, approver=True, at=None, **store):
+        self.case, self.store = case, at or case.store(**store)
         self.owner = Caller(self.store)
         self.people = People(self.store)
         self.put("docs", FORM if objects is None else objects)

@@ -23,7 +23,7 @@ import time
 import urllib.parse
 
 from lib.attack import Credentials
-from lib.wire import AUTH_HEADER, AUTH_NONE, ROLE_FRONT, SUM, Conn, lp16, put_headers
+from lib.wire import AUTH_HEADER, AUTH_NONE, ROLE_ACCESS, ROLE_FRONT, SUM, Conn, lp16, put_headers
 
 EMPTY = hashlib.sha256(b"").hexdigest()
 
@@ -141,6 +141,18 @@ class Web:
         return r
 
 
+class Staff(Web):
+    """Somebody of the provider's under a grant: temporary credentials (what access.login answered), sent to the access front unless another is named."""
+    def __init__(self, store, session, url=None):
+        super().__init__(store, {"access_key_id": session["AccessKeyId"], "secret_access_key": session["SecretAccessKey"], "region": store.info["region"]})
+        self.token = session["SessionToken"]
+        self.url = urllib.parse.urlsplit(url or store.s3_access)
+        self.host = self.url.netloc
+
+    def signed(self, method, path, query="", headers=None, body=b"", payload=None, at=None):
+        return super().signed(method, path, query, {"x-amz-security-token": self.token, **(headers or {})}, body, payload, at)
+
+
 def id_text(id):
     """As ids are written: base32, lower case, without padding."""
     return base64.b32encode(id).decode().lower().rstrip("=")
@@ -159,10 +171,10 @@ def gone(conn, within=4.0):
 
 class EvilFront:
     def __init__(self, store, role=ROLE_FRONT):
-        run = os.path.join(store.dir, "run")
+        run, door = os.path.join(store.dir, "run"), "access" if role == ROLE_ACCESS else "front"
         self.store = store
-        self.keeper = Conn.connect(os.path.join(run, "keeper", "front"), role)
-        self.gate = Conn.connect(os.path.join(run, "gate", "front"), role)
+        self.keeper = Conn.connect(os.path.join(run, "keeper", door), role)
+        self.gate = Conn.connect(os.path.join(run, "gate", door), role)
         self.front_id = self.keeper.hello["front_id"]
         self.next = 1
 
