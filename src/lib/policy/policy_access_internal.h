@@ -69,6 +69,7 @@ bool policy_ring_room(const struct policy_ring *r, size_t more);
 MUST_USE enum err policy_ring_add(struct policy_ring *r, struct slice key, uint32_t holder, uint64_t index);    /* the new last row */
 void policy_ring_cut(struct policy_ring *r, size_t count);                                   /* takes back what was added behind `count` rows */
 bool policy_ring_twice(const struct record_statement *s, size_t nth);    /* KEY term number nth names a key that an earlier one names */
+bool policy_ring_named(const struct record_statement *s, struct slice key);      /* a KEY term is this key, or another of its credential */
 /* The counter of an assertion by this key; what is not higher changes nothing. */
 void policy_ring_count_up(struct policy_ring *r, struct slice key, uint32_t counter);
 
@@ -149,6 +150,8 @@ void policy_customer_free(struct policy_customer *c);
 MUST_USE enum err policy_customer_genesis(struct policy_state *s);      /* owners of genesis are known */
 /* A key of the customer's side (or another of its credential), now or before: owner, approver, recovery key; not proposed ones. */
 bool policy_customer_knows(const struct policy_state *s, struct slice key);
+/* Or it is to become one, by a proposal or recovery that waits (lapsed or not): what the provider says of it then comes too late. */
+bool policy_customer_claims(const struct policy_state *s, struct slice key);
 bool policy_customer_signs(const struct policy_state *s, struct slice key);    /* not taken away */
 bool policy_customer_proposed(const struct policy_state *s, struct slice key, uint64_t t_ms);      /* and has not lapsed at t */
 bool policy_customer_takes(enum record_statement_kind k);

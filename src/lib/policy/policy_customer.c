@@ -131,6 +131,13 @@ bool policy_customer_knows(const struct policy_state *s, struct slice key) {
     return policy_is_owner(s, key) || policy_ring_same(&s->access->customer->ring, key) != NULL;
 }
 
+bool policy_customer_claims(const struct policy_state *s, struct slice key) {
+    const struct policy_customer *c = s->access->customer;
+    bool claimed = policy_customer_knows(s, key) || (c->recovering && policy_ring_named(&c->recovery.s, key));
+    for (size_t i = 0; !claimed && i < proposal_count(c); i++) claimed = policy_ring_named(&proposal_at(c, i)->s, key);
+    return claimed;
+}
+
 bool policy_customer_signs(const struct policy_state *s, struct slice key) {
     const struct policy_ring_key *k = policy_ring_find(&s->access->customer->ring, key);
     return k != NULL ? !k->removed : policy_is_owner(s, key);

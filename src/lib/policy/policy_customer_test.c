@@ -311,6 +311,29 @@ static void recovery_takes_its_keys_and_its_delay(void **unused) {
     check_say(say(RIG(RECOVERY_FINISH, NULL, R1)), POLICY_SAY_STATE);
 }
 
+/* LAW-6: an officer sees which key is proposed, gives it to a person whom the tenant's log needs, and the seven days were for nothing. */
+static void an_officer_takes_no_proposed_key_away(void **unused) {
+    (void)unused;
+    recoverable();
+    check_say(say(RIG(QUORUM_SET, NULL, ADA, "need=2")), POLICY_SAY_DONE);
+    check_say(say(plus(approver("dan", key(4), ADA), "key=passkey:EdDSA:RGFu:" PUB)), POLICY_SAY_WAITS);
+    const char *dan = request_of_last();
+    check_say(say(start(R1)), POLICY_SAY_WAITS);
+    const char *eve = request_of_last();
+    struct rig_says p = plus(plus(person("anna", "p-1", key(31), "support"), term("key", key(4))), term("key", key(5)));
+    check_say(rig_provider(&provider, plus(p, "key=passkey:EdDSA:RGFu:" PUB2)), POLICY_SAY_DONE);
+    check_say(rig_provider(&provider, person("anna", "p-1", key(31), "support")), POLICY_SAY_DONE);      /* removed ones are as good */
+    check_say(say(RIG_SK(ACCESS_LOOK, NULL, key(31), NULL)), POLICY_SAY_DONE);
+    for (uint64_t i = 1; i < 3; i++) (void)rig_mirror(&state, i);
+    check_say(say(by(RIG(ACCESS_LOOK, NULL, key(4), NULL), key(4), POLICY_KEY_SK)), POLICY_SAY_KEY_PROPOSED);
+    check_say(say(agree(BOB, dan)), POLICY_SAY_DONE);
+    assert_true(is_approver(key(4), "dan"));
+    check_say(say(agree(R2, eve)), POLICY_SAY_DONE);
+    now_ms += RECOVERY_DELAY_MS;
+    check_say(say(RIG(RECOVERY_FINISH, NULL, R1)), POLICY_SAY_DONE);
+    assert_true(is_approver(key(5), "eve"));
+}
+
 static void any_approver_cancels_a_recovery(void **unused) {
     (void)unused;
     recoverable();
@@ -390,7 +413,7 @@ int main(void) {
         FACT(a_proposed_key_is_known_and_may_nothing),
         FACT(each_approver_has_room_for_proposals),
         FACT(recovery_takes_its_keys_and_its_delay),
-        FACT(any_approver_cancels_a_recovery),
+        FACT(an_officer_takes_no_proposed_key_away), FACT(any_approver_cancels_a_recovery),
         FACT(a_recovery_that_few_agree_to_lapses),
         FACT(recovery_among_the_most_approvers),
         FACT(every_reason_of_the_customers_side_was_reached),

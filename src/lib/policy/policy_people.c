@@ -242,14 +242,15 @@ enum policy_say policy_people_say(const struct policy_people *p, const struct po
 
 /* effects ---------------------------------------------------------------------------------------------------------------------------- */
 
-/* Rows of the statement's keys, new ones added behind `had`. In a tenant a key of the customer's side stays the customer's: else an officer
- * could put an approver out by giving the approver's key to a person. */
+/* Rows of the statement's keys, new ones added behind `had`. In a tenant a key of the customer's side stays the customer's, and one that
+ * is proposed there stays free to become it: else an officer could put an approver out, or hold an enrolment or a recovery up, by giving that
+ * key to a person. */
 static enum err keys_take(struct policy_people *p, const struct record_statement *s, const struct policy_state *tenant, uint32_t holder,
                           uint64_t index, uint32_t keys[POLICY_PERSON_KEYS_MAX], uint32_t *count) {
     struct slice key;
     *count = 0;
     for (size_t i = 0; (key = record_term(s, RECORD_TERM_KEY, i)).p != NULL; i++) {
-        if (tenant != NULL && policy_customer_knows(tenant, key)) continue;
+        if (tenant != NULL && policy_customer_claims(tenant, key)) continue;
         const struct policy_ring_key *have = policy_ring_find(&p->ring, key);
         size_t row = have == NULL ? policy_ring_count(&p->ring) : (size_t)(have - policy_ring_at(&p->ring, 0));
         if (have == NULL) TRY(policy_ring_add(&p->ring, key, holder, index));
@@ -275,7 +276,7 @@ static enum err former_in(struct policy_people *p, uint64_t index, const struct 
     size_t had = policy_ring_count(&p->ring);
     struct slice key;
     for (size_t i = 0; (key = record_term(s, RECORD_TERM_KEY, i)).p != NULL; i++) {
-        if (policy_ring_same(&p->ring, key) != NULL || policy_customer_knows(tenant, key)) continue;
+        if (policy_ring_same(&p->ring, key) != NULL || policy_customer_claims(tenant, key)) continue;
         enum err e = policy_ring_room(&p->ring, 1) ? policy_ring_add(&p->ring, key, holder, index) : ERR_LIMIT;
         if (e != ERR_OK) {
             policy_ring_cut(&p->ring, had);

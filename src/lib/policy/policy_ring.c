@@ -98,6 +98,14 @@ bool policy_ring_twice(const struct record_statement *s, size_t nth) {
     return false;
 }
 
+bool policy_ring_named(const struct record_statement *s, struct slice key) {
+    struct slice one, id = key_id(key);
+    for (size_t i = 0; (one = record_term(s, RECORD_TERM_KEY, i)).p != NULL; i++) {
+        if (slice_eq(key_id(one), id)) return true;
+    }
+    return false;
+}
+
 void policy_ring_count_up(struct policy_ring *r, struct slice key, uint32_t counter) {
     struct policy_ring_key *k = policy_ring_find(r, key);
     if (k != NULL && counter > k->counter) k->counter = counter;

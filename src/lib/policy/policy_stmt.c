@@ -318,7 +318,7 @@ static void want_key(struct wanted *w, struct slice key) {
     const struct policy_ring_key *k = policy_ring_same(policy_people_ring(w->from), key);
     if (k == NULL) return;
     want_genesis(w);
-    if (k->removed && !policy_people_know(w->have, key) && !policy_customer_knows(w->s, key)) want(w, k->index);
+    if (k->removed && !policy_people_know(w->have, key) && !policy_customer_claims(w->s, key)) want(w, k->index);
     want_person(w, policy_person_account(w->from, k->holder));
 }
 
