@@ -161,6 +161,8 @@ enum policy_say policy_customer_say(const struct policy_state *s, const struct p
 MUST_USE enum err policy_customer_fold(struct policy_state *s, uint64_t index, const struct policy_statement *st);
 /* The rule for a key (or for a request's bucket and prefix). Never NULL. */
 const struct policy_rule *policy_rule_for(const struct policy_state *s, struct slice bucket, struct slice key);
+/* Those of the bucket whose prefix begins with this one; *cursor 0 to begin. NULL: no more. */
+const struct policy_rule *policy_rule_below(const struct policy_state *s, struct slice bucket, struct slice prefix, size_t *cursor);
 bool policy_rule_refuses(const struct policy_rule *r, const struct policy_person *p, struct slice country);
 /* What the purpose allows here: the provider's, tightened by the tenant's limit. False: off. `improve` only where the tenant said so. */
 bool policy_purpose_here(const struct policy_state *s, struct slice name, struct policy_words *verbs, struct policy_words *categories, uint32_t *roles);

@@ -81,6 +81,12 @@ unsigned policy_grant_standing(const struct policy_state *s, const struct policy
     return n;
 }
 
+bool policy_grant_same_person(const struct policy_grant *g, const struct policy_person *p) {
+    const struct policy_open *o = policy_open_of(g);
+    return o != NULL && p != NULL && strcmp(o->person, p->person) == 0 && strcmp(o->employer, p->employer) == 0 &&
+           strcmp(o->subprocessor, p->subprocessor) == 0 && strcmp(o->office, p->office) == 0;
+}
+
 bool policy_grant_manager_stands(const struct policy_state *s, const struct policy_grant *g) {
     const struct policy_approval *a = g->approval_count > 0 ? &g->approvals[0] : NULL;
     if (a == NULL || !a->manager) return false;
@@ -235,6 +241,7 @@ static enum policy_say say_approve_terms(const struct word *w, struct buf *prefi
     if (manager) return POLICY_SAY_WAITS;
     const struct policy_person *author = policy_person(policy_people(w->s), slice_str(w->g->account));
     if (author == NULL || policy_rule_refuses(r, author, slice_str(w->g->country))) return POLICY_SAY_DENIED_BY_RULE;
+    if (!policy_grant_same_person(w->g, author)) return POLICY_SAY_OTHER_PERSON;
     if (!policy_grant_manager_stands(w->s, w->g)) return POLICY_SAY_APPROVALS;
     if (policy_grant_place(w->s, w->g, w->approver->id) >= POLICY_APPROVALS_MAX) return POLICY_SAY_LIMIT;
     return policy_grant_enough(w->s, w->g, &t) ? POLICY_SAY_DONE : POLICY_SAY_WAITS;
@@ -278,6 +285,7 @@ static enum policy_say say_login(const struct word *w) {
     struct slice country = record_term(w->st->s, RECORD_TERM_COUNTRY, 0);
     if (policy_grant_move(w->now, POLICY_EVENT_LOGIN) == POLICY_GRANT_DRAFT) return POLICY_SAY_STATE;
     if (!is_author(w)) return POLICY_SAY_NOT_REQUESTER;
+    if (!policy_grant_same_person(w->g, w->signer)) return POLICY_SAY_OTHER_PERSON;
     if (!policy_eligible(w->signer, w->st->t_ms)) return POLICY_SAY_NOT_ELIGIBLE;
     /* The approvers saw where the person is; from elsewhere it is another request. */
     if (!slice_is(country, w->g->country)) return POLICY_SAY_COUNTRY;

@@ -248,6 +248,9 @@ static enum err fold_request(struct policy_state *s, uint64_t index, const struc
     }
     memcpy(o->bucket, b->id, ID_BYTES);
     memcpy(o->person, p->person, sizeof o->person);
+    memcpy(o->subprocessor, p->subprocessor, sizeof o->subprocessor);
+    memcpy(o->office, p->office, sizeof o->office);
+    policy_copy_text(o->employer, slice_str(p->employer));
     memcpy(g.account, p->account, sizeof g.account);
     memcpy(g.request, st->digest, HASH_BYTES);
     policy_copy_text(g.purpose, record_term(a, RECORD_TERM_PURPOSE, 0));

@@ -31,7 +31,8 @@ struct policy_open {
     struct policy_approval approvals[POLICY_APPROVALS_MAX];
     struct buf keys[POLICY_APPROVALS_MAX];         /* of the approvals, each at the same place */
     struct buf prefix, key;                        /* key: the requester's, that signed the request */
-    char person[POLICY_WORD_CHARS_MAX + 1];        /* the requester, when it asked */
+    char person[POLICY_WORD_CHARS_MAX + 1];        /* the requester, when it asked; and what is shown to who signs */
+    char employer[POLICY_TEXT_BYTES_MAX + 1], subprocessor[POLICY_WORD_CHARS_MAX + 1], office[3];
     uint8_t bucket[ID_BYTES];                      /* a bucket of the same name that is made later is another one */
     bool logged_in;
     bool has_extension;
@@ -48,6 +49,8 @@ bool policy_grants_full(const struct policy_state *s);
 
 /* How many approvals of the customer's stand, by the rule: of approvers whose key it still is, and whom the rule names when it names any. */
 unsigned policy_grant_standing(const struct policy_state *s, const struct policy_grant *g, const struct policy_rule *r);
+/* The account is still who asked: an officer who gives it to somebody else gives no grant away with it. p NULL: it is nobody's. */
+bool policy_grant_same_person(const struct policy_grant *g, const struct policy_person *p);
 /* The manager's approval is there, and its key still a manager's. */
 bool policy_grant_manager_stands(const struct policy_state *s, const struct policy_grant *g);
 

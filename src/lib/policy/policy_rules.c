@@ -105,6 +105,15 @@ const struct policy_rule *policy_rule_for(const struct policy_state *s, struct s
     return best == NULL ? &rule_default : &best->rule;
 }
 
+const struct policy_rule *policy_rule_below(const struct policy_state *s, struct slice bucket, struct slice prefix, size_t *cursor) {
+    const struct policy_rules *r = &s->access->customer->rules;
+    while (*cursor < rule_count(r)) {
+        const struct rule_row *row = rule_at(r, (*cursor)++);
+        if (row->bucket[0] != 0 && slice_is(bucket, row->bucket) && slice_starts(buf_slice(&row->prefix), prefix)) return &row->rule;
+    }
+    return NULL;
+}
+
 bool policy_rule_refuses(const struct policy_rule *r, const struct policy_person *p, struct slice country) {
     for (size_t i = 0; i < r->country_count; i++) {
         if (strcmp(r->countries[i], p->office) == 0 || slice_is(country, r->countries[i])) return true;

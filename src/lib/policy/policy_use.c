@@ -80,12 +80,21 @@ static enum policy_reason for_purpose(const struct policy_state *s, const struct
     return covered ? POLICY_ALLOWED : POLICY_GRANT_CATEGORY;
 }
 
-static enum policy_reason by_rule(const struct policy_state *s, const struct policy_use *use, struct slice at) {
+static enum policy_reason by_rule(const struct policy_state *s, const struct policy_use *use, const struct policy_rule *rule) {
     const struct policy_grant *g = use->grant;
-    const struct policy_rule *rule = policy_rule_for(s, slice_str(g->terms->bucket), at);
     if (policy_rule_refuses(rule, use->person, slice_str(g->country))) return POLICY_GRANT_RULE;
     bool stand = policy_grant_manager_stands(s, g) && policy_grant_standing(s, g, rule) >= rule->need;
     return stand ? POLICY_ALLOWED : POLICY_GRANT_APPROVAL;
+}
+
+/* A listing shows names that other rules are for: those of longer prefixes count too. */
+static enum policy_reason by_rules(const struct policy_state *s, const struct policy_request *r, const struct policy_use *use, struct slice at) {
+    struct slice bucket = slice_str(use->grant->terms->bucket);
+    enum policy_reason reason = by_rule(s, use, policy_rule_for(s, bucket, at));
+    const struct policy_rule *below;
+    size_t cursor = 0;
+    while (reason == POLICY_ALLOWED && verbs[r->act] == VERB_list && (below = policy_rule_below(s, bucket, at, &cursor)) != NULL) reason = by_rule(s, use, below);
+    return reason;
 }
 
 /* Only reads take from the budget. Before it is known what would be opened: is anything left at all? */
@@ -105,7 +114,8 @@ void policy_decide_use(const struct policy_state *s, const struct policy_request
     if (d->reason == POLICY_ALLOWED) d->reason = live(s, r, &use);
     if (d->reason == POLICY_ALLOWED) d->reason = in_scope(s, r, &use, d, &at);
     if (d->reason == POLICY_ALLOWED) d->reason = for_purpose(s, r, &use, d);
-    if (d->reason == POLICY_ALLOWED) d->reason = by_rule(s, &use, at);
+    if (d->reason == POLICY_ALLOWED) d->reason = by_rules(s, r, &use, at);
+    if (d->reason == POLICY_ALLOWED && !policy_grant_same_person(use.grant, use.person)) d->reason = POLICY_OTHER_PRINCIPAL;
     if (d->reason == POLICY_ALLOWED) d->reason = within_budget(r, &use);
     d->allow = d->reason == POLICY_ALLOWED;
 }

@@ -245,6 +245,9 @@ static void the_rule_of_the_key_counts(void **unused) {
     check_reason(decide(id, GET("a/secret/1", UNKNOWN)), GRANT_APPROVAL);
     check_reason(decide(id, GET("a/secret", UNKNOWN)), ALLOWED);
     check_reason(decide(id, LIST("a/secret/")), GRANT_APPROVAL);
+    check_reason(decide(id, LIST("a/")), GRANT_APPROVAL);     /* it would show the names below */
+    check_reason(decide(id, LIST("a/secret")), GRANT_APPROVAL);
+    check_reason(decide(id, LIST("a/s1")), ALLOWED);
     done(RIG(RULE_SET, "data/a/secret/", K_AA, "need=1", "approver=bb"));
     check_reason(decide(id, GET("a/secret/1", UNKNOWN)), GRANT_APPROVAL);
     done(RIG(RULE_SET, "data/a/secret/", K_AA, "need=1", "deny-country=DE"));
@@ -282,6 +285,27 @@ static void a_manager_who_is_none_any_more_has_approved_nothing(void **unused) {
     check_say(rig_provider(&provider, RIG(PERSON_OFF, "mona", RIG_OFFICER, NULL)), POLICY_SAY_DONE);
     assert_int_equal(rig_mirror(&state, rig_kept_count - 1), ERR_OK);
     check_reason(decide(id, GET("a/1", UNKNOWN)), GRANT_APPROVAL);
+}
+
+/* An officer with a friend: who was approved is respectable, and who logs in is not. */
+static void an_account_that_is_given_to_another_has_no_grant(void **unused) {
+    (void)unused;
+    const char *id = active(gid(1)), *waits = gid(2);
+    done(request(waits));
+    done(approve(waits, K_MONA));
+    static const struct { const char *who, *term; } cases[] = {{"bob-p", "office=DE"}, {"anna-p", "office=US"}, {"anna-p", "employer=Sub Ltd"}, {"anna-p", "subprocessor=sub"}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        check_say(rig_provider(&provider, with(person("anna", K_ANNA, "support", cases[i].who), cases[i].term)), POLICY_SAY_DONE);
+        rig_mirrors(&state, &provider, NULL);
+        check_reason(decide(id, GET("a/1", UNKNOWN)), OTHER_PRINCIPAL);
+        check_say(rig_say(&state, login(id)), POLICY_SAY_OTHER_PERSON);
+        check_say(rig_say(&state, approve(waits, K_AA)), POLICY_SAY_OTHER_PERSON);
+    }
+    /* A new date, a new name and a new key are the same person's. */
+    check_say(rig_provider(&provider, with(person("anna", K_ANNA, "support", "anna-p"), "name=N. M.")), POLICY_SAY_DONE);
+    rig_mirrors(&state, &provider, NULL);
+    check_reason(decide(id, GET("a/1", UNKNOWN)), ALLOWED);
+    done(approve(waits, K_AA));
 }
 
 /* budget ---------------------------------------------------------------------------------------------------------------------------------- */
@@ -442,6 +466,7 @@ int main(void) {
         T(a_purpose_that_is_tightened_or_off_counts_at_once),
         T(a_category_that_comes_into_the_bucket_counts_at_once),
         T(the_rule_of_the_key_counts),
+        T(an_account_that_is_given_to_another_has_no_grant),
         T(an_approval_is_gone_with_its_approver_and_with_the_key),
         T(a_manager_who_is_none_any_more_has_approved_nothing),
         T(bytes_and_objects_run_out),
