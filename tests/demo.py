@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""make demo: plays an owner's first day on a fresh store, prints what is done and what came of it, and stops at the first thing that does
-not hold. Nothing is mocked: the product build, a directory below the temporary directory, stock clients where they are installed.
+"""make demo: plays an owner's first day on a fresh store, then the day on which the provider must look at the owner's data (demo_access.py), prints what is
+done and what came of it, and stops at the first thing that does not hold. Nothing is mocked: the product build, a directory below the temporary directory,
+stock clients where they are installed.
 
   tests/demo.py [--build DIR]        last line: `demo: N steps, all held`, exit 0
 """
@@ -17,6 +18,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+import demo_access                                      # noqa: E402
 from lib import tlog                                    # noqa: E402
 from lib.case import Case                               # noqa: E402
 from lib.raw import Caller, Closed                      # noqa: E402
@@ -258,6 +260,7 @@ def main():
         record(s)
         strangers(case, s)
         killed(s, c, data)
+        demo_access.play(case, s, sys.modules[__name__])
         canaries(s)
         doctor(s)
         step("stop: drained, and nothing of it runs any more")

@@ -8,7 +8,6 @@
 import contextlib
 import datetime
 import os
-import shutil
 import stat
 import subprocess
 import time
@@ -38,14 +37,14 @@ class Access:
     """The cast: ines asks, mats is a manager, anna approves for the customer; bucket `docs`."""
 
     def __init__(self, case, objects=None, approver=True, at=None, **store):
-        self.case, self.store = case, at or case.store(**store)
-        self.owner = Caller(self.store)
-        self.people = People(self.store)
+        self.serve(case, at or case.store(**store))
         self.put("docs", FORM if objects is None else objects)
         self.people.purpose(PURPOSE)
         self.ines, self.mats = self.people.person("ines"), self.people.person("mats", roles=["manager"])
         self.anna = self.people.approver("anna") if approver else None
-        self.ahead = 0
+
+    def serve(self, case, store):
+        self.case, self.store, self.owner, self.people, self.ahead = case, store, Caller(store), People(store), 0
 
     def put(self, bucket, objects):
         assert self.owner.call("PUT", "/" + bucket).status == 200
@@ -165,8 +164,3 @@ def client(env, *args, ok=True):
     r = subprocess.run(args, env=env, capture_output=True, text=True, timeout=120)
     assert (r.returncode == 0) == ok, f"{' '.join(args)}: exit {r.returncode}\n{r.stdout}\n{r.stderr}"
     return r
-
-
-def have(name):
-    path = shutil.which(name)
-    return path
