@@ -1,8 +1,9 @@
 # A thin face over Meson and the scripts; see CONTRIBUTING.md for what each target is for.
-.PHONY: all build build-test deps deps-test test run demo status model attacks-red kill check check-fast lint fuzz bench clients \
+.PHONY: all build build-test deps deps-test test run demo status model attacks-red kill revoke check check-fast lint fuzz bench clients \
         conformance clean
 
 ROUNDS ?= 200
+RUNS ?= 100
 FUZZ_SECONDS ?= 60
 
 all: build
@@ -39,6 +40,9 @@ attacks-red: build build-test
 
 kill: build build-test
 	@sh dev/target.sh kill tests/crash/kill.py --rounds $(ROUNDS)
+
+revoke: build deps-test
+	@sh dev/target.sh revoke tests/revoke.py --runs $(RUNS)
 
 check-fast: build-test
 	@sh dev/check.sh fast

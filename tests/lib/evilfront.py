@@ -16,6 +16,7 @@ import hashlib
 import hmac
 import os
 import re
+import select
 import socket
 import ssl
 import struct
@@ -23,7 +24,7 @@ import time
 import urllib.parse
 
 from lib.attack import Credentials
-from lib.wire import AUTH_HEADER, AUTH_NONE, ROLE_ACCESS, ROLE_FRONT, SUM, Conn, lp16, put_headers
+from lib.wire import AUTH_HEADER, AUTH_NONE, ROLE_ACCESS, ROLE_FRONT, SUM, Conn, get_release_rows, lp16, put_headers
 
 EMPTY = hashlib.sha256(b"").hexdigest()
 
@@ -180,6 +181,12 @@ class EvilFront:
 
     def ask(self, signed=None, canonical=None, unsigned=(), auth=None, body_size=0, **fields):
         """(name, fields) of the first answer; signed None: an anonymous ASK. Any field may be given another value."""
+        id = self.ask_begin(signed, canonical, unsigned, auth, body_size, **fields)
+        frame = self.gate.recv_id(id)
+        return (None, {}) if frame is None else (frame[0], frame[2])
+
+    def ask_begin(self, signed=None, canonical=None, unsigned=(), auth=None, body_size=0, **fields):
+        """The id of an ASK whose answer is still to come."""
         id, self.next = self.next, self.next + 1
         values = {"flags": 0, "peer": "192.0.2.66", "front_id": self.front_id, "body_size": body_size,
                   "unsigned_headers": put_headers(unsigned)}
@@ -192,8 +199,7 @@ class EvilFront:
         values.update(fields)
         self.gate.send("ASK", id, **values)
         self.last = id
-        frame = self.gate.recv_id(id)
-        return (None, {}) if frame is None else (frame[0], frame[2])
+        return id
 
     def stage(self, blob, data, off=0, last=1):
         """Frames of 256 KiB under credits; gives the SEALED outcome, or None when the keeper closed the connection."""
@@ -227,6 +233,79 @@ class EvilFront:
     def close(self):
         self.keeper.close()
         self.gate.close()
+
+
+class Key:
+    """One segment's key as it came: when (wall clock, ms), behind which leaf of the control log, whether the front had said it was sent."""
+    def __init__(self, **kw):
+        self.__dict__.update(kw)
+
+
+class EvilAccess(EvilFront):
+    """A front of the provider's people that never stops: KILL is nothing to it. lies: each segment is said to be sent as soon as its key is here."""
+    def __init__(self, store, lies):
+        super().__init__(store, ROLE_ACCESS)
+        self.lies, self.keys, self.refused, self.killed, self.owed, self.streams = lies, [], [], set(), [], {}
+        self.whole = lambda: None                  # a stream has its last key
+
+    def pump(self, seconds, enough=lambda: False):
+        """Takes what comes for so long."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not enough():
+            if not select.select([self.gate.sock], [], [], 0.02)[0]:
+                continue
+            frame = self.gate.read_frame()
+            assert frame, "the gate closed the connection"
+            name, id, m = frame
+            if name == "RELEASE":
+                self.released(id, m)
+            elif name == "KILL":
+                self.killed.add(id)
+            else:
+                self.refused.append((id, name, m.get("status"), m.get("code")))
+
+    def released(self, id, m):
+        now = time.time() * 1000
+        stream = self.streams.setdefault(id, {"off": m["off"], "end": m["off"] + m["len"], "keys": []})
+        for row in get_release_rows(m["rows"]):
+            for i, key in enumerate(row["keys"]):
+                at = (row["first_segment"] + i) * SEGMENT
+                k = Key(id=id, at=now, leaf=int(m["receipt"].decode().rsplit("/", 1)[1]), blob=row["blob"], segment=row["first_segment"] + i, key=key,
+                        bytes=min(SEGMENT, row["plain_size"] - at), blob_bytes=row["plain_size"], off=row["plain_off"] + at, tenant=m["tenant"], said=None)
+                self.keys.append(k)
+                stream["keys"].append(k)
+                stream["sent"] = min(k.off + k.bytes, stream["end"]) - stream["off"]
+        self.owed.append(id)
+        if self.lies:
+            self.say_sent()
+        if not m["more"]:
+            self.whole()
+
+    def say_sent(self):
+        """All that was released is said to be with the client."""
+        for id in self.owed:
+            for k in self.streams[id]["keys"]:
+                k.said = k.said or time.time() * 1000
+            self.gate.send("NEXT", id, sent=self.streams[id]["sent"])
+        self.owed = []
+
+
+SEGMENT, FRAME = 4 << 20, 65536
+
+
+def opened(store, k):
+    """What a key really opens: the plaintext of its segment, from the bytes that lie on the keeper's disk."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    name = id_text(k.blob)
+    with open(os.path.join(store.dir, "keeper", "blobs", name[:2], name), "rb") as f:
+        f.seek(k.segment * 64 * (FRAME + 16))
+        cipher = f.read(64 * (FRAME + 16))
+    out, frames = [], (k.blob_bytes + FRAME - 1) // FRAME
+    for i in range(0, len(cipher), FRAME + 16):
+        n = i // (FRAME + 16)
+        nonce = bytes(7) + struct.pack(">IB", n, k.segment * 64 + n == frames - 1)
+        out.append(AESGCM(k.key).decrypt(nonce, cipher[i:i + FRAME + 16], k.tenant + k.blob + struct.pack(">I", k.segment)))
+    return b"".join(out)
 
 
 def crc64nvme(data):
