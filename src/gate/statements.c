@@ -341,10 +341,9 @@ void statements_seen(struct gate *g, struct slice stmt_value)
     struct reader r = reader_of(stmt_value);
     struct record_statement s;
     struct slice text = reader_lp16(&r, STATEMENT_TEXT_BYTES_MAX);
-    if (r.bad || record_statement_parse(text, &s) != ERR_OK) return;
     /* Old ones need no memory: the clock check refuses their copies. */
-    uint64_t now = clock_wall_ms();
-    if (s.t + STATEMENT_SKEW_MS < now) return;
+    uint64_t now = clock_wall_ms(), t;
+    if (r.bad || !record_statement_time(text, &t) || t + STATEMENT_SKEW_MS < now || record_statement_parse(text, &s) != ERR_OK) return;
     enum err e = nonces_note(say_nonces(g), (struct nonces_by){0}, slice_of(s.nonce, NONCE_BYTES), now);
     /* Mirrors, and refused copies, have the nonce of what they are of. */
     if (e != ERR_OK && e != ERR_EXISTS) log_line(LOG_WARN, "nonce-not-kept", "err=%s", err_name(e));

@@ -293,54 +293,60 @@ static void iam_fold(struct gate *g, const struct record_leaf *l, struct slice s
     if (record_sub_get(sub_value, &sub) == ERR_OK) key_fold(g, l, sub.third, sub.user);
 }
 
-enum err tenants_control_apply(struct gate *g, struct gate_tenant *t, uint64_t index, struct slice leaf, struct slice opening)
+/* *l and *o: what was parsed; loans of the texts. */
+static enum err control_apply(struct gate *g, struct gate_tenant *t, uint64_t index, struct slice leaf, struct slice opening, struct record_leaf *l,
+                              struct record_opening *o)
 {
-    struct record_leaf l;
-    struct record_opening o = {0};
-    TRY(record_leaf_parse(leaf, RECORD_LOG_CONTROL, &l));
-    if (opening.n > 0) TRY(record_opening_parse(opening, &o));
+    *o = (struct record_opening){0};
+    TRY(record_leaf_parse(leaf, RECORD_LOG_CONTROL, l));
+    if (opening.n > 0) TRY(record_opening_parse(opening, o));
     /* LAW-6: an opening opens beside its own leaf only (log_read), and no leaf of this log is without one: whoever can write the disk of
      * a stopped gate cannot name an owner. */
-    TRY(record_opening_check(&g->hash, &l, &o));
-    TRY(policy_apply(t->state, index, &l, opening.n > 0 ? &o : NULL));
-    if (l.kind == RECORD_K_GENESIS) {
-        struct slice account = record_text(&l, RECORD_F_ACCOUNT), name = opened(&o, RECORD_F_NAME);
-        tenants_signers_take(&t->owners, l.f[RECORD_F_SIGNER].text);
+    TRY(record_opening_check(&g->hash, l, o));
+    TRY(policy_apply(t->state, index, l, opening.n > 0 ? o : NULL));
+    if (l->kind == RECORD_K_GENESIS) {
+        struct slice account = record_text(l, RECORD_F_ACCOUNT), name = opened(o, RECORD_F_NAME);
+        tenants_signers_take(&t->owners, l->f[RECORD_F_SIGNER].text);
         if (account.n == ACCOUNT_CHARS) memcpy(t->account, account.p, account.n);
         if (name.n > 0 && name.n <= S3_BUCKET_CHARS_MAX && t->name[0] == 0) memcpy(t->name, name.p, name.n);
     }
-    if (l.kind == RECORD_K_BKT) TRY(bucket_fold(t, &l, opened(&o, RECORD_F_NAME)));
-    if (l.kind == RECORD_K_KEY) key_fold(g, &l, opened(&o, RECORD_F_KEYC), SLICE_LIT(POLICY_USER_ROOT));
-    if (l.kind == RECORD_K_IAM) iam_fold(g, &l, opened(&o, RECORD_F_SUB));
-    if (l.kind == RECORD_K_RDR) readers_fold(g, t, record_int(&l, RECORD_F_ON, 0) == 1, opened(&o, RECORD_F_RDR));
-    if (l.kind == RECORD_K_GRANT) say_grant_folded(g, t, &l);
+    if (l->kind == RECORD_K_BKT) TRY(bucket_fold(t, l, opened(o, RECORD_F_NAME)));
+    if (l->kind == RECORD_K_KEY) key_fold(g, l, opened(o, RECORD_F_KEYC), SLICE_LIT(POLICY_USER_ROOT));
+    if (l->kind == RECORD_K_IAM) iam_fold(g, l, opened(o, RECORD_F_SUB));
+    if (l->kind == RECORD_K_RDR) readers_fold(g, t, record_int(l, RECORD_F_ON, 0) == 1, opened(o, RECORD_F_RDR));
+    if (l->kind == RECORD_K_GRANT) say_grant_folded(g, t, l);
     return ERR_OK;
 }
 
-/* Runs each leaf of a log through `each`; the last one's time is the log's. */
-typedef enum err (*fold_each)(void *ctx, uint64_t index, struct slice leaf, struct slice opening);
-static enum err fold(struct gate_log *l, fold_each each, void *ctx)
+enum err tenants_control_apply(struct gate *g, struct gate_tenant *t, uint64_t index, struct slice leaf, struct slice opening)
+{
+    struct record_leaf l;
+    struct record_opening o;
+    return control_apply(g, t, index, leaf, opening, &l, &o);
+}
+
+/* Runs each leaf of a log through `each` (NULL: none); the last one's time is the log's. */
+static enum err fold(struct gate_log *l, log_each each, void *ctx)
 {
     AUTO(buf) struct buf leaf = BUF_INIT(LEAF_BYTES_MAX), opening = BUF_INIT(OPENING_BYTES_MAX);
     struct record_leaf parsed;
     uint64_t n = log_durable(l);
-    for (uint64_t i = each ? 0 : n > 0 ? n - 1 : 0; i < n; i++) {
-        buf_reset(&leaf), buf_reset(&opening);
-        TRY(log_read(l, i, &leaf, &opening));
-        if (each) TRY(each(ctx, i, buf_slice(&leaf), buf_slice(&opening)));
-        if (i + 1 < n) continue;
-        TRY(record_leaf_parse(buf_slice(&leaf), RECORD_LOG_ANY, &parsed));
-        log_set_last_time(l, record_int(&parsed, RECORD_F_T, 0));
-    }
+    if (each) TRY(log_walk(l, each, ctx));
+    if (n == 0) return ERR_OK;
+    TRY(log_read(l, n - 1, &leaf, &opening));
+    TRY(record_leaf_parse(buf_slice(&leaf), RECORD_LOG_ANY, &parsed));
+    log_set_last_time(l, record_int(&parsed, RECORD_F_T, 0));
     return ERR_OK;
 }
 
 static enum err control_each(void *ctx, uint64_t index, struct slice leaf, struct slice opening)
 {
     struct opening_keyring *k = ctx;
+    struct record_leaf l;
     struct record_opening o;
-    if (opening.n > 0 && record_opening_parse(opening, &o) == ERR_OK) statements_seen(k->gate, opened(&o, RECORD_F_STMT));
-    return tenants_control_apply(k->gate, k->tenant, index, leaf, opening);
+    TRY(control_apply(k->gate, k->tenant, index, leaf, opening, &l, &o));
+    statements_seen(k->gate, opened(&o, RECORD_F_STMT));
+    return ERR_OK;
 }
 
 enum err tenants_logs_open(struct gate *g, struct gate_tenant *t)

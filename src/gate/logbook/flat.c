@@ -295,6 +295,73 @@ enum err logbook_flat_read(struct logbook *lb, const struct gate_log *l, uint64_
     return ERR_OK;
 }
 
+/* walking: as above, from windows of the files --------------------------------------------------------------------------- */
+
+#define WINDOW_BYTES (256 * 1024)
+_Static_assert(WINDOW_BYTES >= 4 + OPENING_BYTES_MAX + KEYS_AT_EXTRA_BYTES && WINDOW_BYTES >= 2 + LEAF_BYTES_MAX, "each item fits");
+
+static enum err window_open(int dir, const struct gate_log *l, const char *name, struct flat_window *w) {
+    struct stat st;
+    w->fd = flat_file(dir, l, name, O_RDONLY, 0);
+    if (w->fd < 0) return flat_errno();
+    if (fstat(w->fd, &st) != 0 || st.st_size < 0) return ERR_IO;
+    w->size = (uint64_t)st.st_size;
+    return ERR_OK;
+}
+
+/* n bytes of the file at `offset`: a loan until the next call. */
+static enum err window_get(struct flat_window *w, uint64_t offset, size_t n, const uint8_t **out) {
+    if (offset > w->size || n > w->size - offset) return ERR_CORRUPT;
+    if (offset < w->at || offset - w->at > w->held.n || n > w->held.n - (offset - w->at)) {
+        size_t take = (size_t)MIN((uint64_t)WINDOW_BYTES, w->size - offset);
+        buf_reset(&w->held);
+        uint8_t *to = buf_room(&w->held, take);
+        if (to == NULL) return ERR_NOMEM;
+        TRY(logbook_io_read(w->fd, to, take, offset));
+        w->held.n = take;
+        w->at = offset;
+    }
+    *out = w->held.p + (offset - w->at);
+    return ERR_OK;
+}
+
+static enum err window_item(struct flat_window *offsets, struct flat_window *data, unsigned length_bytes, uint64_t index, size_t max, struct slice *out) {
+    const uint8_t *p;
+    if (index > INT64_MAX / 8) return ERR_CORRUPT;
+    TRY(window_get(offsets, index * 8, 8, &p));
+    uint64_t offset = get_be64(p);
+    if (offset > INT64_MAX - UINT32_MAX - 4) return ERR_CORRUPT;
+    TRY(window_get(data, offset, length_bytes, &p));
+    size_t n = length_bytes == 2 ? get_be16(p) : get_be32(p);
+    if (n > max) return ERR_CORRUPT;
+    TRY(window_get(data, offset, length_bytes + n, &p));
+    *out = slice_of(p + length_bytes, n);
+    return ERR_OK;
+}
+
+enum err logbook_flat_walk_begin(struct logbook *lb, const struct gate_log *l, struct flat_walk *w) {
+    struct flat_window *all[] = {&w->offsets, &w->entries, &w->data_offsets, &w->data};
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) *all[i] = (struct flat_window){.fd = -1, .held = BUF_INIT(WINDOW_BYTES)};
+    TRY(window_open(lb->logs_dir, l, "offsets", &w->offsets));
+    TRY(window_open(lb->logs_dir, l, "entries", &w->entries));
+    TRY(window_open(lb->openings_dir, l, "offsets", &w->data_offsets));
+    return window_open(lb->openings_dir, l, "data", &w->data);
+}
+
+enum err logbook_flat_walk_item(struct flat_walk *w, uint64_t index, struct slice *leaf, struct slice *sealed) {
+    enum err e = window_item(&w->offsets, &w->entries, 2, index, LEAF_BYTES_MAX, leaf);
+    if (e == ERR_OK) e = window_item(&w->data_offsets, &w->data, 4, index, OPENING_BYTES_MAX + KEYS_AT_EXTRA_BYTES, sealed);
+    return e == ERR_TRUNCATED ? ERR_CORRUPT : e;
+}
+
+void logbook_flat_walk_end(struct flat_walk *w) {
+    struct flat_window *all[] = {&w->offsets, &w->entries, &w->data_offsets, &w->data};
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        if (all[i]->fd >= 0) close(all[i]->fd);
+        buf_done(&all[i]->held);
+    }
+}
+
 enum err logbook_flat_hashes(void *ctx, unsigned level, uint64_t index, unsigned count, uint8_t *out) {
     struct flat_reader_ctx *c = ctx;
     char name[16];

@@ -346,6 +346,18 @@ MUST_USE enum err logbook_flat_write(struct logbook *lb, struct gate_log *l, con
 MUST_USE enum err logbook_flat_cut(struct logbook *lb, struct gate_log *l);         /* what lies behind flat.count goes */
 MUST_USE enum err logbook_flat_sync(struct logbook *lb, struct gate_log *l);
 /* Any thread. Either may be NULL. */
+/* Many items in order without a system call for each. The loans hold until the next item. */
+struct flat_window {
+    int fd;
+    uint64_t size, at;                                 /* of the file; where `held` begins in it */
+    struct buf held;
+};
+struct flat_walk {
+    struct flat_window offsets, entries, data_offsets, data;
+};
+MUST_USE enum err logbook_flat_walk_begin(struct logbook *lb, const struct gate_log *l, struct flat_walk *w);       /* then walk_end(), whatever it says */
+MUST_USE enum err logbook_flat_walk_item(struct flat_walk *w, uint64_t index, struct slice *leaf, struct slice *sealed);
+void logbook_flat_walk_end(struct flat_walk *w);
 MUST_USE enum err logbook_flat_read(struct logbook *lb, const struct gate_log *l, uint64_t index, struct buf *leaf, struct buf *sealed);
 struct flat_reader_ctx {
     struct logbook *lb;

@@ -93,6 +93,35 @@ enum err log_read(struct gate_log *l, uint64_t index, struct buf *leaf, struct b
     return open_beside(l, &l->opening_key, index, slice_of(leaf->p + from, leaf->n - from), buf_slice(&sealed), opening);
 }
 
+/* One leaf of the walk: from its windows while it lies in flat files. */
+static enum err walk_one(struct gate_log *l, struct flat_walk *w, uint64_t index, struct buf *leaf, struct buf *opening, struct slice *out) {
+    struct slice sealed = {0};
+    buf_reset(leaf);
+    buf_reset(opening);
+    if (w == NULL) {
+        TRY(log_read(l, index, leaf, opening));
+        *out = buf_slice(leaf);
+        return ERR_OK;
+    }
+    TRY(logbook_flat_walk_item(w, index, out, &sealed));
+    return sealed.n == 0 ? ERR_OK : open_beside(l, &l->opening_key, index, *out, sealed, opening);
+}
+
+enum err log_walk(struct gate_log *l, log_each each, void *ctx) {
+    AUTO(buf) struct buf leaf = BUF_INIT(LEAF_BYTES_MAX), opening = BUF_INIT(OPENING_BYTES_MAX);
+    struct slice at;
+    struct flat_walk w;
+    uint64_t n = atomic_load(&l->durable), flat = MIN(n, atomic_load(&l->published));
+    enum err e = flat > 0 ? logbook_flat_walk_begin(l->lb, l, &w) : ERR_OK;
+    if (e == ERR_MISSING) e = ERR_CORRUPT;
+    for (uint64_t i = 0; i < n && e == ERR_OK; i++) {
+        e = walk_one(l, i < flat ? &w : NULL, i, &leaf, &opening, &at);
+        if (e == ERR_OK) e = each(ctx, i, at, buf_slice(&opening));
+    }
+    if (flat > 0) logbook_flat_walk_end(&w);
+    return e;
+}
+
 /* heads ------------------------------------------------------------------------------------------------------------------------------ */
 
 enum err log_checkpoint(struct gate_log *l, struct buf *out) {

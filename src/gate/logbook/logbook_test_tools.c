@@ -224,12 +224,33 @@ void test_published(struct test_book *t, struct gate_log *l) {
     }
 }
 
+struct walked {
+    struct gate_log *l;
+    uint64_t n;
+};
+
+static enum err walked_one(void *ctx, uint64_t index, struct slice leaf, struct slice opening) {
+    struct walked *w = ctx;
+    char want[128];
+    assert_int_equal(index, w->n++);
+    assert_true(slice_eq(leaf, slice_of((const uint8_t *)want, leaf_text(w->l, index, want))));
+    assert_true(slice_eq(opening, slice_of((const uint8_t *)want, opening_text(w->l, index, want))));
+    return ERR_OK;
+}
+
+static void walk_check(struct gate_log *l, uint64_t size) {
+    struct walked w = {l, 0};
+    assert_int_equal(log_walk(l, walked_one, &w), ERR_OK);
+    assert_int_equal(w.n, size);
+}
+
 void test_check(struct test_book *t, struct gate_log *l, uint64_t size) {
     struct ledger_hash h;
     struct ledger_frontier f;
     assert_int_equal(ledger_hash_init(&h), ERR_OK);
     ledger_frontier_init(&f);
     assert_int_equal(log_durable(l), size);
+    walk_check(l, size);
     for (uint64_t i = 0; i < size; i++) {
         char leaf[128], opening[128];
         uint8_t hash[HASH_BYTES];
@@ -244,6 +265,7 @@ void test_check(struct test_book *t, struct gate_log *l, uint64_t size) {
         ledger_frontier_append(&h, &f, hash, NULL, NULL);
     }
     test_published(t, l);
+    walk_check(l, size);                           /* from the flat files now, all of it */
     AUTO(buf) struct buf text = BUF_INIT(LEDGER_NOTE_BYTES_MAX), key = BUF_INIT(1024);
     struct ledger_vkey vkey;
     struct ledger_checkpoint c;

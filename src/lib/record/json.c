@@ -131,11 +131,15 @@ bool record_list_int(struct slice *list, uint64_t *out)
     return slice_u64(head, RECORD_INT_MAX, out) == ERR_OK;
 }
 
+/* Its characters, too, so that only the end of each is looked for: terms are looked up by walking their list. */
 bool record_list_text(struct slice *list, struct slice *out)
 {
-    struct record_json j = {list->p, list->p + list->n, false};
-    if (list->n == 0 || get_text(&j, true, RECORD_TEXT_BYTES_MAX, out) != ERR_OK) return false;
-    if (at(&j, ',')) j.p++;
-    *list = slice_of(j.p, (size_t)(j.end - j.p));
+    if (list->n < 2 || list->p[0] != '"') return false;
+    const uint8_t *begin = list->p + 1, *end = memchr(begin, '"', MIN(list->n - 1, (size_t)RECORD_TEXT_BYTES_MAX + 1));
+    if (!end) return false;
+    *out = slice_of(begin, (size_t)(end - begin));
+    size_t used = out->n + 2;
+    if (used < list->n && list->p[used] == ',') used++;
+    *list = slice_of(list->p + used, list->n - used);
     return true;
 }

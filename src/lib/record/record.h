@@ -246,6 +246,8 @@ const char *record_term_name(enum record_term t);
 /* May a text be shown to a person: UTF-8, 1 to 512 bytes, no control, format, bidi, private or unassigned-looking characters, no `"` or `\`. */
 bool record_text_ok(struct slice text);
 MUST_USE enum err record_statement_parse(struct slice text, struct record_statement *out);
+/* Only its time, of a text that was parsed once: a start asks it of every statement there ever was. */
+bool record_statement_time(struct slice text, uint64_t *t);
 /* scope[] is given as an array here, s->scope is not looked at. ERR_INPUT when a part is missing, not allowed or not
  * canonical. */
 MUST_USE enum err record_statement_write(const struct record_statement *s, const struct slice *scope, size_t scope_count,

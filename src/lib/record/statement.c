@@ -85,6 +85,16 @@ static bool parts_ok(enum record_statement_kind k, unsigned have)
     return (have & required) == required && (have & ~allowed) == 0;
 }
 
+bool record_statement_time(struct slice text, uint64_t *t)
+{
+    /* No value holds a quotation mark, so this is the key and nothing else. */
+    const uint8_t *at = text.n > 0 ? memmem(text.p, text.n, "\"t\":", 4) : NULL;
+    if (!at) return false;
+    struct slice digits = slice_of(at + 4, 0);
+    while (digits.p + digits.n < text.p + text.n && digits.p[digits.n] >= '0' && digits.p[digits.n] <= '9') digits.n++;
+    return slice_u64(digits, RECORD_INT_MAX, t) == ERR_OK;
+}
+
 enum err record_statement_parse(struct slice text, struct record_statement *out)
 {
     *out = (struct record_statement){0};

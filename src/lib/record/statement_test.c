@@ -45,6 +45,20 @@ static void written_statements_are_the_documented_bytes_and_read_back(void **sta
     buf_done(&b);
 }
 
+static void its_time_is_told_without_the_rest(void **state)
+{
+    (void)state;
+    uint64_t t;
+    assert_true(record_statement_time(SLICE_LIT(GENESIS), &t));
+    assert_int_equal(t, 1764000000000);
+    assert_true(record_statement_time(SLICE_LIT(KEY_OFF), &t));
+    assert_int_equal(t, 0);
+    static const char *const none[] = {"", "\"t\"", "\"t\":", "\"t\":x", "\"t\":-1", "\"tt\":1", "\"t\":9007199254740992", "t:1"};
+    for (size_t i = 0; i < ARRAY_LEN(none); i++) {
+        if (record_statement_time(slice_str(none[i]), &t)) fail_msg("%s", none[i]);
+    }
+}
+
 static void a_statement_cut_anywhere_is_refused(void **state)
 {
     (void)state;
@@ -118,6 +132,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(written_statements_are_the_documented_bytes_and_read_back),
+        cmocka_unit_test(its_time_is_told_without_the_rest),
         cmocka_unit_test(a_statement_cut_anywhere_is_refused),
         cmocka_unit_test(parts_that_the_kind_lacks_or_does_not_know_are_refused),
         cmocka_unit_test(a_statement_may_be_as_long_as_the_bound_and_no_longer),
