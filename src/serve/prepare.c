@@ -93,6 +93,7 @@ static const struct place tree[] = {
     {"gate", 0711, 'g'}, {"gate/wal", 0700, 'g'}, {"gate/logs", 0711, 'g'}, {"gate/openings", 0700, 'g'}, {"gate/state", 0700, 'g'},
     {"gate/keys", 0700, 'g'}, {"keeper", 0711, 'k'}, {"keeper/index", 0700, 'k'}, {"keeper/blobs", 0711, 'k'},
     {"keeper/stage", 0700, 'k'}, {"front", 0711, 's'}, {"front/tmp", 0700, 'f'}, {"front/tls", 0750, 't'},
+    {"front/console", 0711, 's'},
     {"access", 0711, 's'}, {"access/tmp", 0700, 'a'},
     {"run", 0711, 's'}, {"run/gate", 0711, 'g'}, {"run/keeper", 0711, 'k'},
     {"steward", 0700, 'w'},
@@ -294,26 +295,30 @@ static void fill_in(const struct serve *s, bool access, struct slice text, struc
     }
 }
 
-/* The module stands beside nginx.conf: where it was built may be out of the front's reach. */
-static enum err place_module(struct serve *s)
+/* What the front reads stands beside nginx.conf: where it was built may be out of the front's reach. below: of front/, with its slash. */
+static enum err place_file(struct serve *s, const char *name, const char *below)
 {
-    char from[SERVE_PATH_MAX + 64], to[SERVE_PATH_MAX];
-    AUTO(buf) struct buf module = BUF_INIT(MODULE_BYTES_MAX);
-    snprintf(from, sizeof from, "%s/%s", s->bin, FRONT_MODULE);
-    in_dir(s, "front/" FRONT_MODULE, to);
-    if (read_file(from, &module) != ERR_OK) {
+    char from[SERVE_PATH_MAX + 64], rel[128], to[SERVE_PATH_MAX];
+    AUTO(buf) struct buf bytes = BUF_INIT(MODULE_BYTES_MAX);
+    snprintf(from, sizeof from, "%s/%s", s->bin, name);
+    snprintf(rel, sizeof rel, "front/%s%s", below, name);
+    in_dir(s, rel, to);
+    if (read_file(from, &bytes) != ERR_OK) {
         say("%s is missing; build Tillit again (`make`)%s", from, "");
         return ERR_MISSING;
     }
-    if (write_file(to, buf_slice(&module), 0644) == ERR_OK) return ERR_OK;
+    if (write_file(to, buf_slice(&bytes), 0644) == ERR_OK) return ERR_OK;
     say("%s cannot be written: %s", to, strerror(errno));
     return ERR_IO;
 }
 
+static const char *const console[] = {"console.html", "console.css", "console.js", "console_say.js"};
+
 enum err prepare_nginx(struct serve *s)
 {
     char path[SERVE_PATH_MAX];
-    TRY(place_module(s));
+    TRY(place_file(s, FRONT_MODULE, ""));
+    for (size_t i = 0; i < ARRAY_LEN(console); i++) TRY(place_file(s, console[i], "console/"));
     snprintf(path, sizeof path, "%s/nginx.conf.in", s->bin);
     AUTO(buf) struct buf in = BUF_INIT(65536);
     if (read_file(path, &in) != ERR_OK) {

@@ -197,7 +197,7 @@ def test_the_owner_reads_lists_and_exports_with_nobody_of_the_provider_there(cas
     # A store whose steward does not exist: not killed now and then, but never there.
     alone = case.path("bin")
     os.mkdir(alone)
-    for name in ("tillit", "tillit-serve", "tillit-gate", "tillit-keeper", "ngx_http_tillit_module.so", "nginx.conf.in"):
+    for name in ("tillit", "tillit-serve", "tillit-gate", "tillit-keeper", "ngx_http_tillit_module.so", "nginx.conf.in", *(x for x in os.listdir(s.build) if x.startswith("console"))):
         subprocess.run(["cp", os.path.join(s.build, name), alone], check=True)
     s.build = alone
     for name in ("officer", "officer.pub"):

@@ -58,7 +58,7 @@ def test_doctor_names_a_wall_that_is_down(case):
     alone = case.path("bin")
     os.mkdir(alone)
     for name in os.listdir(s.build):
-        if name.startswith("tillit") or name in ("ngx_http_tillit_module.so", "nginx.conf.in"):
+        if name.startswith(("tillit", "console")) or name in ("ngx_http_tillit_module.so", "nginx.conf.in"):
             shutil.copy2(os.path.join(s.build, name), alone)
     s.build = alone
     s.start()

@@ -125,20 +125,21 @@ static void init_connection(ngx_connection_t *c)
  * read into buffers they are given. */
 static ngx_int_t harden(ngx_cycle_t *cycle, const ngx_str_t *dir, ngx_uint_t role)
 {
-    bool access = role == WIRE_ROLE_ACCESS;        /* it serves no logs */
-    char blobs[PATH_MAX], logs[PATH_MAX];
+    bool access = role == WIRE_ROLE_ACCESS;        /* it serves no logs and no page */
+    char blobs[PATH_MAX], logs[PATH_MAX], console[PATH_MAX];
 #ifdef TILLIT_BREAKS
     char run[PATH_MAX];                            /* the file that names breaks */
-    const char *const read_only[] = {blobs, run, access ? NULL : logs, NULL};
+    const char *const read_only[] = {blobs, run, access ? NULL : logs, console, NULL};
     *ngx_snprintf((u_char *)run, sizeof run - 1, "%V/run/breaks", dir) = 0;
     breaks_init(run);
     *ngx_snprintf((u_char *)run, sizeof run - 1, "%V/run", dir) = 0;
 #else
-    const char *const read_only[] = {blobs, access ? NULL : logs, NULL};
+    const char *const read_only[] = {blobs, access ? NULL : logs, console, NULL};
 #endif
     const struct jail jail = {.read_only = read_only};
     struct jail_state state;
     *ngx_snprintf((u_char *)blobs, sizeof blobs - 1, "%V/keeper/blobs", dir) = 0;
+    *ngx_snprintf((u_char *)console, sizeof console - 1, "%V/front/console", dir) = 0;
     *ngx_snprintf((u_char *)logs, sizeof logs - 1, "%V/gate/logs", dir) = 0;
     jail_early();
     if (ngx_process == NGX_PROCESS_WORKER && getppid() != ngx_parent) {
