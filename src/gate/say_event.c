@@ -51,6 +51,15 @@ static void put_person(json_t *j, const struct policy_person *p)
     put_text(j, "office", p->office);
 }
 
+json_t *say_account(struct gate_tenant *t, const char *account)
+{
+    json_t *j = json_object();
+    const struct policy_person *p = policy_person(policy_people(t->state), slice_str(account));
+    put_text(j, "id", account);
+    if (p) put_person(j, p);
+    return j;
+}
+
 json_t *say_who(struct gate_tenant *t, struct slice key)
 {
     json_t *j = json_object();
@@ -160,12 +169,9 @@ static void put_approvals(json_t *j, struct gate_tenant *t, const struct policy_
 
 json_t *say_grant_json(struct gate_tenant *t, const struct policy_grant *g, uint64_t t_ms)
 {
-    json_t *j = json_object(), *who = json_object(), *used = json_object();
-    const struct policy_person *p = policy_person(policy_people(t->state), slice_str(g->account));
+    json_t *j = json_object(), *who = say_account(t, g->account), *used = json_object();
     json_object_set_new(j, "id", say_id_text(g->id));
     json_object_set_new(j, "state", json_string(policy_grant_state_text(policy_grant_state(t->state, g, t_ms))));
-    if (p) put_person(who, p);
-    put_text(who, "id", g->account);
     put_text(who, "country", g->country);
     json_object_set_new(j, "who", who);
     put_text(j, "purpose", g->purpose);

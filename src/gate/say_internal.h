@@ -98,6 +98,7 @@ json_t *say_text(struct slice text);               /* a JSON string of it; of wh
 json_t *say_id_text(const uint8_t id[ID_BYTES]);
 /* Who has this key here: {"key", and of an approver or person "id", "name", "employer", ...}. */
 json_t *say_who(struct gate_tenant *t, struct slice key);
+json_t *say_account(struct gate_tenant *t, const char *account);             /* the same of a person of the provider, by account */
 /* The grant as it is shown to whoever decides about it; log_read()s its request. NULL: that cannot be read. */
 json_t *say_grant_json(struct gate_tenant *t, const struct policy_grant *g, uint64_t t_ms);
 /* {"bucket", "prefix"}: what all signatures allow; once the grant is over what was asked for. NULL: the request cannot be read. */

@@ -97,6 +97,7 @@ static void put_grant(json_t *data, struct gate_tenant *t, const struct record_l
     json_object_set_new(data, "purpose", say_text(slice_str(g->purpose)));
     json_object_set_new(data, "requester", say_text(slice_str(g->account)));
     json_object_set_new(data, "scope", say_scope(t, g));
+    if (l->kind == RECORD_K_ACC) json_object_set_new(data, "who", say_account(t, g->account));
 }
 
 /* Terms are left out: a webhook's host need not hold what the log does. */

@@ -30,7 +30,8 @@ static const struct step {
     {"lapse", "A request for access to your data has lapsed without an answer", NULL},
     {"fail-to-close", "An access was ended, but a download under it could not be confirmed as stopped", "Ask your provider now what became of it. No further keys were released."},
     {"closed", "A download that could not be confirmed as stopped is gone", NULL},
-    {"denied", "An attempt to go beyond an access that you approved was refused", NULL},
+    {"denied", "An attempt to go beyond an access that you approved was refused",
+     "Nothing was opened. Ask what was looked for; if the access still runs and should not: tillit access revoke --grant %s"},
     {"refused", "A signed statement about access to your data was refused", "Nothing was changed by it. If nobody of yours made it, find out whose key it was: tillit log query --log control"},
     {"recovery-start", "Somebody has begun to replace all your approvers with a recovery key",
      "If that is none of you, any approver stops it within 7 days: tillit recovery cancel"},
@@ -52,6 +53,7 @@ static const struct {
     {"extension-pending", "Your approvers decide about a longer time. Look first: tillit access list; to end what runs: tillit access revoke --grant %s"},
     {"failed-to-close", "Ask your provider now what became of the download (access %s)."},
 };
+static const char no_grant_todo[] = "Look at your log: tillit log query --log control";
 static const char over_todo[] = "Nothing: it is over. What was read stands on your log: tillit access watch --grant %s";
 
 void mail_init(struct mail *m)
@@ -76,8 +78,8 @@ static bool hides(uint32_t c)
 /* One line's worth of a value, whatever is in it. jansson gives well-formed UTF-8. */
 static void put_value(struct buf *out, struct slice v)
 {
-    size_t chars = 0;
-    for (size_t i = 0; i < v.n && chars < NOTICE_TEXT_CHARS_MAX; chars++) {
+    size_t i = 0;
+    for (size_t chars = 0; i < v.n && chars < NOTICE_TEXT_CHARS_MAX; chars++) {
         size_t n = v.p[i] < 0x80 ? 1 : v.p[i] < 0xe0 ? 2 : v.p[i] < 0xf0 ? 3 : 4;
         uint32_t c = n == 1 ? v.p[i] : v.p[i] & (0x7fu >> n);
         if (n > v.n - i) break;
@@ -86,7 +88,7 @@ static void put_value(struct buf *out, struct slice v)
         else buf_put(out, v.p + i, n);
         i += n;
     }
-    if (chars >= NOTICE_TEXT_CHARS_MAX) buf_put_str(out, "...");
+    if (i < v.n) buf_put_str(out, "...");
 }
 
 static struct slice text_of(const json_t *j, const char *name)
@@ -157,7 +159,7 @@ static const struct step *step_of(struct slice type)
 static void put_todo(struct buf *out, const struct step *s, const json_t *data)
 {
     struct slice state = text_of(data, "state"), grant = text_of(data, "grant");
-    const char *todo = s->todo;
+    const char *todo = grant.n || s->todo ? s->todo : no_grant_todo;
     char id[ID_TEXT_CHARS + 1] = "";
     for (size_t i = 0; !todo && i < ARRAY_LEN(states); i++)
         if (slice_is(state, states[i].state)) todo = states[i].todo;
@@ -175,7 +177,7 @@ static void put_text(struct buf *out, const struct step *s, const json_t *event,
 {
     buf_printf(out, "%s.\n\n", s->headline);
     put_who(out, data);
-    if (!json_object_get(json_object_get(data, "who"), "employer")) put_line(out, "Asked for by:", data, "requester");
+    if (!json_object_get(json_object_get(data, "who"), "employer")) put_line(out, "Requester:", data, "requester");
     put_line(out, "Purpose:", data, "purpose");
     put_scope(out, data);
     put_line(out, "In words:", data, "text");

@@ -262,14 +262,25 @@ static bool mail_headers(struct call *c, const struct mail *m, const char *to)
            add_header(c, "Auto-Submitted", SLICE_LIT("auto-generated"));   /* RFC 3834: nobody's holiday answers it */
 }
 
+/* Lines end as RFC 2045 has them; quoted-printable would write a lone LF as a byte of the text. */
+static bool add_text(curl_mimepart *part, struct slice text)
+{
+    AUTO(buf) struct buf out = BUF_INIT(2 * NOTICE_MAIL_BYTES_MAX);
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] == '\n') buf_put_u8(&out, '\r');
+        buf_put_u8(&out, text.p[i]);
+    }
+    return buf_ok(&out) && curl_mime_data(part, (const char *)out.p, out.n) == CURLE_OK && curl_mime_type(part, "text/plain; charset=utf-8") == CURLE_OK &&
+           curl_mime_encoder(part, "quoted-printable") == CURLE_OK;
+}
+
 static bool mail_parts(struct call *c, const struct mail *m)
 {
     curl_mimepart *text, *event;
     c->mime = curl_mime_init(c->easy);
     text = c->mime ? curl_mime_addpart(c->mime) : NULL;
     event = c->mime ? curl_mime_addpart(c->mime) : NULL;
-    return text && event && curl_mime_data(text, (const char *)m->text.p, m->text.n) == CURLE_OK &&
-           curl_mime_type(text, "text/plain; charset=utf-8") == CURLE_OK && curl_mime_encoder(text, "quoted-printable") == CURLE_OK &&
+    return text && event && add_text(text, buf_slice(&m->text)) &&
            curl_mime_data(event, (const char *)m->event.p, m->event.n) == CURLE_OK &&
            curl_mime_type(event, "application/cloudevents+json") == CURLE_OK && curl_mime_filename(event, "event.json") == CURLE_OK &&
            curl_mime_encoder(event, "base64") == CURLE_OK && curl_easy_setopt(c->easy, CURLOPT_MIMEPOST, c->mime) == CURLE_OK;

@@ -8,7 +8,7 @@
   gate = Gate(case)                      what the steward sees of a gate, played over the wire; gate.tell(tenant, [("webhook", url)], data...)
   gate.start(), gate.kill()              the steward, alone with it
 
-  post = Post(case)                      exim on a loopback port, a Maildir below the case's directory; post.conf() for tillit.conf
+  post = Post(case)                      exim on a loopback port, a Maildir below the case's directory; post.mails("desk"), post.conf() for tillit.conf
 """
 import base64
 import email
@@ -20,6 +20,7 @@ import pwd
 import shutil
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import threading
@@ -66,7 +67,8 @@ class Notice:
 
 
 class Hook:
-    def __init__(self, port=0, answer=None, delay=0.0):
+    def __init__(self, port=0, answer=None, delay=0.0, tls=None):
+        self.tls = tls
         self.got, self.answer, self.delay, self.lock, self.seen, self.headers = [], answer or (lambda n: 200), delay, threading.Lock(), 0, {}
         hook = self
 
@@ -100,8 +102,13 @@ class Hook:
     def up(self, port=0):
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), self.handler)
         self.server.daemon_threads = True
+        self.server.handle_error = lambda *a: None         # who hangs up is not news
         self.port = self.server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}/tillit"
+        if self.tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(os.path.join(self.tls, "cert.pem"), os.path.join(self.tls, "key.pem"))
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+        self.url = f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}/tillit"
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
@@ -225,6 +232,21 @@ class Gate:
 
 # mail --------------------------------------------------------------------------------------------------------------------------
 
+def authority(path):
+    """A certificate authority and a certificate of its for 127.0.0.1 and localhost: path/{ca,cert,key}.pem."""
+    os.makedirs(path, exist_ok=True)
+
+    def openssl(*args):
+        subprocess.run(["openssl", *args], check=True, capture_output=True, cwd=path)
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=test authority")
+    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "key.pem", "-out", "cert.csr", "-subj", "/CN=localhost")
+    with open(os.path.join(path, "ext"), "w") as f:
+        f.write("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+    openssl("x509", "-req", "-in", "cert.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "ext", "-out", "cert.pem")
+    os.chmod(os.path.join(path, "key.pem"), 0o644)
+    return path
+
+
 EXIM = """
 primary_hostname = mail.example.test
 domainlist local_domains = example.test
@@ -236,14 +258,23 @@ spool_directory = {dir}/spool
 pid_file_path = {dir}/exim.pid
 daemon_smtp_ports = {port}
 local_interfaces = 127.0.0.1
-tls_advertise_hosts =
+{tls}
 host_lookup =
 rfc1413_query_timeout = 0s
 queue_only = false
 never_users =
 trusted_users = {user}
+begin authenticators
+plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_prompts = :
+  server_condition = ${{if and{{{{eq{{$auth2}}{{tillit}}}}{{eq{{$auth3}}{{open sesame}}}}}}}}
+  server_set_id = $auth2
+  server_advertise_condition = ${{if def:tls_in_cipher}}
 begin acl
 rcpt:
+  {need}
   accept domains = +local_domains
   deny message = relay not permitted
 begin routers
@@ -254,7 +285,7 @@ local:
 begin transports
 maildir:
   driver = appendfile
-  directory = {dir}/mail/$local_part
+  directory = {dir}/mail
   maildir_format
   create_directory
   delivery_date_add
@@ -269,7 +300,8 @@ begin retry
 class Post:
     """Debian's exim, as a daemon of its own on a loopback port; it takes mail for example.test and delivers to Maildirs."""
 
-    def __init__(self, case, port=0):
+    def __init__(self, case, port=0, tls=None):
+        """tls: authority()'s directory; then nothing is taken but over TLS by who knows the password."""
         self.program = shutil.which("exim4") or ("/usr/sbin/exim4" if os.path.exists("/usr/sbin/exim4") else None)
         if not self.program:
             raise Skip("exim4 is not installed")
@@ -281,7 +313,9 @@ class Post:
         with socket.socket() as s:
             s.bind(("127.0.0.1", port))
             self.port = s.getsockname()[1]
-        self.config = case.path("exim.conf", EXIM.format(dir=self.dir, port=self.port, user=self.user).encode())
+        self.config = case.path("exim.conf", EXIM.format(
+            dir=self.dir, port=self.port, user=self.user, need="require authenticated = *" if tls else "",
+            tls=f"tls_advertise_hosts = *\ntls_certificate = {tls}/cert.pem\ntls_privatekey = {tls}/key.pem" if tls else "tls_advertise_hosts =").encode())
         os.chmod(self.config, 0o644)
         self.process = None
         self.up()
@@ -308,19 +342,20 @@ class Post:
 
     def log_text(self):
         out = ""
-        for name in ("mainlog", "paniclog"):
+        for name in ("main", "panic"):
             path = os.path.join(self.dir, "log", name)
             out += open(path).read() if os.path.exists(path) else ""
         return out
 
     def mails(self, user):
-        """What lies in the Maildir, in order of arrival, parsed."""
-        top = os.path.join(self.dir, "mail", user, "new")
+        """What was delivered to user@example.test, in order of arrival, parsed."""
+        top = os.path.join(self.dir, "mail", "new")
         names = sorted(os.listdir(top), key=lambda n: os.stat(os.path.join(top, n)).st_mtime_ns) if os.path.isdir(top) else []
         out = []
         for name in names:
             with open(os.path.join(top, name), "rb") as f:
-                out.append(email.message_from_binary_file(f, policy=email.policy.default))
+                m = email.message_from_binary_file(f, policy=email.policy.default)
+            out += [m] if m["Envelope-To"] == user + "@example.test" else []
         return out
 
     def wait(self, user, count, within=20.0):

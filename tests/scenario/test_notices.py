@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Notices: each step is told by webhook and mail, in order, signed, never lost."""
+import json
 import os
+import shutil
 import signal
 import socket
 import threading
 import time
 
 from lib.case import limit, rows
-from lib.notices import Gate, Hook, wait_for
+from lib.notices import Gate, Hook, Post, authority, wait_for
 from lib.people import People
 from lib.raw import Caller
 
@@ -75,7 +77,8 @@ def test_each_step_of_a_grant_is_told(case):
         got = [n.event for n in once.values()]
         for n in h.taken:
             n.verify(key)
-        assert [e["type"].removeprefix("tillit.access.") for e in got][-9:] == want, [e["type"] for e in got]
+        since = next(e["data"]["index"] for e in got if e["type"].endswith(".request"))    # a kill before the first cursor was written: told from the beginning
+        assert [e["type"].removeprefix("tillit.access.") for e in got if e["data"]["index"] >= since] == want, [e["type"] for e in got]
         journey = [e["data"] for e in got if e["data"].get("grant") == r.grant]
         assert {(d["purpose"], d["requester"], d["scope"]["bucket"], d["scope"]["prefix"]) for d in journey} == {("support-ticket", "ines", "docs", "reports/")}
         alarm = next(e for e in got if e["type"] == "tillit.access.denied")
@@ -223,3 +226,117 @@ def test_cursors_that_cannot_be_read_stop_the_notices_alone(case):
     os.unlink(gate.cursors)
     gate.start()
     hook.wait(1)
+
+
+# mail ------------------------------------------------------------------------------------------------------------------------------
+
+
+NASTY = "x\r\nBcc: all@example.test\r\n\r\nhello \u202egnp.exe \u200b"
+
+
+@rows("P3.10", partly=PART)
+def test_a_mail_says_it_in_words(case):
+    """A real mail server takes it: who, purpose, scope, state and receipt to read, the event attached; a text with line breaks and turned characters makes no header and no line of its own."""
+    post = Post(case)
+    gate = Gate(case, conf=post.conf())
+    who = {"id": "ines", "name": "Ines B\u00e4rg", "employer": "Nord Hosting AB", "office": "SE", "key": "SHA256:abc"}
+    grant = "a" * 26
+    one = gate.tell(A, [("mail", "desk@example.test")], type="request", who=who, grant=grant, purpose="support-ticket", state="manager-pending",
+                    scope={"bucket": "docs", "prefix": "r\u00e4ports/"}, text="look at q1")
+    two = gate.tell(A, [("mail", "desk@example.test")], type="denied", person=NASTY, employer=NASTY, purpose=NASTY, state=NASTY, requester=NASTY, why=NASTY, key="secret-name",
+                    scope={"bucket": NASTY, "prefix": NASTY}, grant=NASTY, bucket=NASTY)
+    gate.tell(A, [("mail", "desk@example.test\r\nRCPT TO:<all@example.test>"), ("mail", "<all@example.test>"), ("mail", "a b@example.test"), ("mail", "nobody")])
+    gate.start()
+    mails = post.wait("desk", 2)
+    assert [m["Message-ID"] for m in mails] == [f"<{x.replace('.', '_').replace('/', '_')[-90:]}@example.test>" for x in (one, two)], [m["Message-ID"] for m in mails]
+    text = mails[0].get_body().get_content()
+    for line in ("Who:         Ines B\u00e4rg (ines), of Nord Hosting AB, office in SE", "Purpose:     support-ticket", "Scope:       bucket docs, names that begin with r\u00e4ports/",
+                 "State:       manager-pending", f"On your log: {one}", f"Access:      {grant}", "In words:    look at q1"):
+        assert line in text.splitlines(), (line, text)
+    assert mails[0]["Subject"] == "Tillit: Somebody at your provider asks for access to your data (bucket docs)" and mails[0]["From"] == "tillit@example.test"
+    assert mails[0]["To"] == "desk@example.test" and mails[0]["Auto-Submitted"] == "auto-generated" and mails[0]["Date"].endswith("+0000")
+    attached = [json.loads(m.get_payload(1).get_payload(decode=True)) for m in mails]
+    assert attached[0]["id"] == one and attached[0]["data"]["who"] == who and mails[0].get_payload(1).get_content_type() == "application/cloudevents+json"
+
+    m, text = mails[1], mails[1].get_body().get_content()
+    assert m["Bcc"] is None and len(m.get_all("Subject")) == 1 and not any(c in text + m["Subject"] for c in "\u202e\u200b\r") and "\nBcc" not in text, m.as_string()
+    assert "secret-name" not in m.as_string() and "key" not in attached[1]["data"] and "secret-name" not in text
+    assert m.keys() == mails[0].keys(), (m.keys(), mails[0].keys())
+    time.sleep(1.2)
+    assert post.mails("all") == [] and len(post.mails("desk")) == 2
+
+
+@rows("P3.10", partly=PART)
+def test_a_customer_reads_of_a_grant_in_its_mail(case):
+    """From a served store: request, approval and alarm arrive as mails that say who, what for and what to do; an attempt outside is an alarm by mail, too."""
+    post = Post(case)
+    s = case.store(config=post.conf())
+    c, p = Caller(s), People(s)
+    assert c.call("PUT", "/docs").status == 200
+    p.purpose()
+    ines, mats, anna = p.person("ines"), p.person("mats", roles=["manager"]), p.approver("anna")
+    p.say(anna, "notice.set", "desk", mail="desk@example.test")
+    r = p.request(ines, "docs", prefix="reports/", text="The totals of Q1 differ.")
+    p.approve(r, mats)
+    approved = p.approve(r, anna)
+    session = p.login(r, ines)
+    reader = Caller(s, url=s.endpoints["s3_access"], key=session["AccessKeyId"], secret=session["SecretAccessKey"])
+    assert reader.call("GET", "/docs/hr/secret-name", headers=[("x-amz-security-token", session["SessionToken"])]).status == 403
+    about = {m["Subject"].removeprefix("Tillit: "): m for m in wait_for(lambda: [m for m in post.mails("desk") if "An attempt" in m["Subject"]] and post.mails("desk"), 60)}
+    asked = next(m for subject, m in about.items() if subject.startswith("Somebody at your provider asks")).get_body().get_content().splitlines()
+    for line in ("Who:         Ines Berg (ines), of Nord Hosting AB, office in SE", "Purpose:     support-ticket", "Scope:       bucket docs, names that begin with reports/",
+                 "In words:    The totals of Q1 differ.", f"Access:      {r.grant}", f"On your log: {r.said.answer['receipt']}"):
+        assert line in asked, (line, asked)
+    signed = [m.get_body().get_content() for m in post.mails("desk") if "was signed" in m["Subject"]]
+    assert any("Who:         Anna Lind (anna)" in t and f"On your log: {approved.answer['receipt']}" in t for t in signed), signed
+    alarm = next(m for subject, m in about.items() if subject.startswith("An attempt")).as_string()
+    assert "grant-scope" in alarm and "Ines Berg" in alarm and "secret-name" not in alarm, alarm
+
+
+@rows("P3.10", partly=PART)
+def test_mail_waits_for_the_mail_server(case):
+    """The mail server is away, the steward is killed: when it is back each mail arrives."""
+    post = Post(case)
+    gate = Gate(case, conf=post.conf())
+    post.down()
+    told = [gate.tell(A, [("mail", "desk@example.test")], n=i) for i in range(5)]
+    gate.start()
+    wait_for(lambda: "kind=mail" in gate.log_text(), 10, "a try")
+    gate.kill()
+    post.up()
+    gate.start()
+    assert {json.loads(m.get_payload(1).get_payload(decode=True))["id"] for m in post.wait("desk", 5)} == set(told)
+
+
+@rows("P3.10", partly=PART)
+def test_tls_is_held_to_its_certificate(case):
+    """Over STARTTLS with a password, and https: with the authority named both arrive; with the system's neither does, and a server without STARTTLS gets no mail and no password."""
+    tls = authority(case.path("tls"))
+    post, plain, hook = Post(case, tls=tls), Post(case), Hook(tls=tls)
+    gate = Gate(case)
+    shutil.copy(os.path.join(tls, "ca.pem"), gate.dir)
+    with open(os.open(os.path.join(gate.dir, "login"), os.O_CREAT | os.O_WRONLY, 0o600), "w") as f:
+        f.write("tillit:open sesame\n")
+
+    def started(p, ca):
+        with open(os.path.join(gate.dir, "tillit.conf"), "w") as f:
+            f.write(p.conf("starttls = yes\nlogin = login\nallow_private = yes\n" + ca))
+        gate.start()
+    gate.tell(A, [("mail", "desk@example.test"), ("webhook", hook.url)])
+    started(post, "")
+    wait_for(lambda: "kind=mail" in gate.log_text() and "kind=webhook" in gate.log_text(), 10, "tries")
+    assert "certificate" in gate.log_text(), gate.log_text()
+    gate.kill()
+    started(plain, "ca = ca.pem\n")
+    hook.wait(1)
+    wait_for(lambda: gate.log_text().count("kind=mail") >= 2, 10, "a try")
+    gate.kill()
+    assert hook.got[0].verify(gate.key) is None and post.mails("desk") == plain.mails("desk") == []
+    started(post, "ca = ca.pem\n")
+    post.wait("desk", 1)
+    assert "A=plain:tillit" in post.log_text() and "X=TLS" in post.log_text(), post.log_text()
+    assert "sesame" not in gate.log_text() + post.log_text() + plain.log_text()
+    gate.kill()
+    os.chmod(os.path.join(gate.dir, "login"), 0o644)
+    started(post, "ca = ca.pem\n")
+    wait_for(lambda: "key=login" in gate.log_text(), 5, "the file that is open to all is named")
