@@ -247,9 +247,16 @@ static void put_notice_key(struct say *s)
     if (say_notice_key(s->g, s->t, &key) == ERR_OK) json_object_set_new(s->answer, "notice_key", json_stringn((const char *)key.p, key.n));
 }
 
+static void put_state(struct say *s, const struct policy_grant *grant)
+{
+    json_object_set_new(s->answer, "state", json_string(policy_grant_state_text(policy_grant_state(s->t->state, grant, s->t->state->t_ms))));
+}
+
 static void ended(struct say *s)
 {
+    const struct policy_grant *grant = s->t && s->has_grant ? policy_grant(s->t->state, s->grant) : NULL;
     if (s->end_count > 0) json_object_set_new(s->answer, "closed", json_boolean(!s->end_failed));
+    if (s->end_failed && grant) put_state(s, grant);          /* another than when it was said */
     say_answer(s);
 }
 
@@ -291,7 +298,7 @@ static void say_put_outcome(struct say *s, const struct say_submission *u)
     if (!grant) return;
     tenants_id_text(s->grant, id);
     json_object_set_new(s->answer, "grant", json_string(id));
-    json_object_set_new(s->answer, "state", json_string(policy_grant_state_text(policy_grant_state(s->t->state, grant, s->t->state->t_ms))));
+    put_state(s, grant);
 }
 
 /* A statement whose nonce was taken, or whose time is wrong, is refused whatever it says. */

@@ -167,6 +167,7 @@ static void a_stream_that_does_not_stop_is_on_the_log_until_it_is_gone(void **st
     kill_fails = true;
     assert_int_equal(SAY(&r->owner, ACCESS_REVOKE, GRANT, ""), 200);
     assert_true(json_is_false(json_object_get(r->answer, "closed")));
+    assert_string_equal(say_rig_text(r, "state"), "failed-to-close");
     assert_int_equal(state_of(GRANT), POLICY_GRANT_FAILED_TO_CLOSE);
     say_rig_last(r, r->t, &x);
     assert_true(x.leaf.kind == RECORD_K_GRANT && slice_is(record_text(&x.leaf, RECORD_F_ACT), "FailToClose"));

@@ -134,7 +134,8 @@ def not_stopped(w, see):
         os.kill(pid, signal.SIGSTOP)
     try:
         with w.adds(control=["access.revoke allow", "FailToClose"]):
-            assert p.revoke(r, w.anna).answer["closed"] is False
+            told = p.revoke(r, w.anna).answer
+            assert (told["state"], told["closed"]) == ("failed-to-close", False), told
         see(r, "failed-to-close")
     finally:
         for pid in front:
