@@ -212,6 +212,9 @@ def test_the_customers_rules_count_at_each_release(case):
         who = p.person(account, **more)
         r = p.request(who, "docs", prefix="reports/", any=True)
         assert r.said.why == "denied-by-rule" and w.last(act="access.request", why="denied-by-rule"), r.said
+    sue = p.request(p.person("sue", office="FI", subprocessor="sub-7", employer="Sub Contract Oy"), "docs", prefix="reports/", country="NO")
+    shown = p.look(key, sue).answer["who"]
+    assert shown == {"id": "sue", "name": "Sue Berg", "employer": "Sub Contract Oy", "subprocessor": "sub-7", "office": "FI", "country": "NO"}, shown
     assert p.request(w.ines, "docs", prefix="reports/", country="CN", any=True).said.why == "denied-by-rule"
     with w.adds(control=["rule.set allow", "GetObject deny grant-rule", "rule.off allow", "GetObject allow 13"]):
         p.say(key, "rule.set", "docs/reports/", need=1, deny_country="SE")
