@@ -321,8 +321,13 @@ def test_stock_clients_inside_the_grant_and_nowhere_else(case):
     with w.adds(control=["GetObject allow InvalidToken"]):
         assert Session(s, {"AccessKeyId": c.key, "SecretAccessKey": c.secret, "SessionToken": c.token[1]}, url=s.endpoints["s3"]).call(
             "GET", "/docs/reports/q1", [["x-note", "1"]]).status == 400
-    with w.adds(access=["GetObject allow AccessDenied"], control=[]) as added:
-        assert w.owner.__class__(s, url=s.s3_access).call("GET", "/docs/reports/q1").status == 403
+    api = Session(s, {"AccessKeyId": c.key, "SecretAccessKey": c.secret, "SessionToken": c.token[1]}, url=s.endpoints["api"])
+    for method, target, body in (("GET", "/v1/openings?log=control&from=0&count=1", b""), ("GET", "/v1/who-can?bucket=docs&key=reports/q1", b""),
+                                 ("POST", "/v1/undelete", b'{"bucket":"docs","key":"reports/q1"}')):
+        a = api.call(method, target, body=body, service="tillit")
+        assert a.status in (400, 403), (target, a.status, a.body)
+    with w.adds(access=["GetObject allow AccessDenied"], control=[]):
+        assert type(w.owner)(s, url=s.s3_access).call("GET", "/docs/reports/q1").status == 403
 
 
 @rows("P2.07", "P2.12")

@@ -10,6 +10,8 @@ from lib.access import PURPOSE, Access, short
 from lib.case import limit, rows
 from lib.people import HOUR, MIB
 
+DAY = 86400
+
 
 @limit(150)
 @rows("P2.02")
@@ -114,6 +116,33 @@ def test_purposes_are_a_closed_list_that_the_customer_tightens(case):
         assert c.call("GET", "/docs/reports/q1", [["x-note", "on"]]).status == 200
     p.person("ines", key=ines.key, roles=["legal"])
     read("grant-purpose")
+
+
+@rows("P2.07", "P2.08")
+def test_time_and_budget_have_bounds(case):
+    """A minute to eight hours, at least one object and one byte, a request that waits 15 minutes to 14 days: at each bound it is taken, one past it refused."""
+    w = Access(case)
+    p, anna, minute = w.people, w.anna, 60_000
+    for inside, past in ((dict(duration=minute), dict(duration=minute - 1)), (dict(duration=8 * HOUR), dict(duration=8 * HOUR + 1)), (dict(objects=1), dict(objects=0)),
+                         (dict(bytes=1), dict(bytes=0))):
+        with w.adds(control=["access.request allow", "access.request deny range"]):
+            p.request(w.ines, "docs", **inside)
+            p.request(w.ines, "docs", why="range", **past)
+    r = p.request(w.ines, "docs")
+    p.approve(r, w.mats)
+    for past in (dict(duration=minute - 1), dict(objects=0), dict(bytes=0)):
+        with w.adds(control=["access.approve deny range"]):
+            p.approve(r, anna, why="range", **past)
+    days = 14 * DAY * 1000
+    for inside, past in ((15 * minute, 15 * minute - 1), (days, days + 1)):
+        with w.adds(control=["rule.set allow", "rule.set deny range"]):
+            p.say(anna, "rule.set", "docs", need=1, lapse=inside)
+            p.say(anna, "rule.set", "docs", need=1, lapse=past, why="range")
+    told = p.look(anna, p.request(w.ines, "docs")).answer
+    assert told["lapse"] - told["requested"] == days, told
+    p.say(anna, "rule.off", "docs")
+    told = p.look(anna, p.request(w.ines, "docs")).answer
+    assert told["lapse"] - told["requested"] == 12 * HOUR, told
 
 
 @limit(120)
