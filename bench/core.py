@@ -52,6 +52,21 @@ def percentile(values, p):
     return sorted(values)[min(len(values) - 1, int(len(values) * p))]
 
 
+def built(build, name):
+    """Path of a program that is built where libcmocka-dev was there when the directory was configured."""
+    program = os.path.join(build, "bench", name)
+    if not os.path.exists(program):
+        subprocess.run(["meson", "setup", "--reconfigure", build], check=True, capture_output=True)
+        subprocess.run(["ninja", "-C", build, "bench/" + name], check=True, capture_output=True)
+    return program
+
+
+def words(build, name):
+    """What a program prints, as {word: number}."""
+    out = subprocess.run([built(build, name)], capture_output=True, text=True, check=True).stdout.split()
+    return dict(zip(out[::2], map(float, out[1::2])))
+
+
 class Core:
     """Its own store; rows go to bench.row()."""
 
@@ -199,12 +214,7 @@ class Core:
         self.bench.row("delete-others", "the same, five a second: p99 of 15 other tenants' GETs against their p99 without", 2, busy / quiet, "x", f"{busy:.0f} µs against {quiet:.0f} µs")
 
     def policy(self):
-        program = os.path.join(self.bench.build, "bench", "bench-policy")
-        if not os.path.exists(program):             # it is built where libcmocka-dev was there when the directory was configured
-            subprocess.run(["meson", "setup", "--reconfigure", self.bench.build], check=True, capture_output=True)
-            subprocess.run(["ninja", "-C", self.bench.build, "bench/bench-policy"], check=True, capture_output=True)
-        out = subprocess.run([program], capture_output=True, text=True, check=True).stdout
-        us = float(out.split()[1])
+        us = words(self.bench.build, "bench-policy")["us"]
         self.bench.row("policy", "a decision under a bucket policy of 100 statements", 3, us, "µs", "none of the statements fits, all are looked at; in process, no I/O; the dearer of two documents")
 
     def run(self):

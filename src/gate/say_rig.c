@@ -42,10 +42,17 @@ static void sk_blob(const struct say_rig_key *k, struct buf *blob)
 
 void say_rig_key(struct say_rig *r, struct say_rig_key *k, enum say_rig_kind kind, uint8_t seed)
 {
+    uint8_t bytes[ED25519_SEED_BYTES];
+    memset(bytes, seed, sizeof bytes);
+    say_rig_key_of(&r->g.hash, k, kind, bytes);
+}
+
+void say_rig_key_of(struct ledger_hash *h, struct say_rig_key *k, enum say_rig_kind kind, const uint8_t seed[ED25519_SEED_BYTES])
+{
     AUTO(buf) struct buf text = BUF_INIT(512), blob = BUF_INIT(256);
     *k = (struct say_rig_key){.kind = kind, .flags = 5};
-    memset(k->seed, seed, sizeof k->seed);
-    assert_int_equal(record_ssh_private_make(&r->g.hash, k->seed, &k->private), ERR_OK);
+    memcpy(k->seed, seed, sizeof k->seed);
+    assert_int_equal(record_ssh_private_make(h, k->seed, &k->private), ERR_OK);
     memcpy(k->public_key, k->private.key.public_key, sizeof k->public_key);
     if (kind == SAY_RIG_PLAIN) buf_put_str(&text, k->private.key.fingerprint);
     if (kind == SAY_RIG_SK) {
@@ -53,7 +60,7 @@ void say_rig_key(struct say_rig *r, struct say_rig_key *k, enum say_rig_kind kin
         sk_blob(k, &blob);
         buf_put_str(&text, SK " ");
         buf_put_base64(&text, buf_slice(&blob));
-        assert_int_equal(record_ssh_key_parse(&r->g.hash, buf_slice(&text), &key), ERR_OK);
+        assert_int_equal(record_ssh_key_parse(h, buf_slice(&text), &key), ERR_OK);
         buf_reset(&text);
         buf_put_str(&text, key.fingerprint);
     }
@@ -67,20 +74,20 @@ void say_rig_key(struct say_rig *r, struct say_rig_key *k, enum say_rig_kind kin
     memcpy(k->text, text.p, text.n);
 }
 
-static void sk_sign(struct say_rig *r, struct say_rig_key *k, struct slice message, struct buf *out)
+static void sk_sign(struct ledger_hash *h, struct say_rig_key *k, struct slice message, struct buf *out)
 {
     AUTO(buf) struct buf signed_text = BUF_INIT(1024), device = BUF_INIT(256), sig = BUF_INIT(256), blob = BUF_INIT(256), all = BUF_INIT(2048), b64 = BUF_INIT(4096);
     uint8_t hash[HASH_BYTES], raw[ED25519_SIG_BYTES];
     struct slice space = SLICE_LIT(RECORD_STATEMENT_NAMESPACE);
-    ledger_sha256(&r->g.hash, message, hash);
+    ledger_sha256(h, message, hash);
     buf_put_str(&signed_text, "SSHSIG");
     put_string(&signed_text, space), put_string(&signed_text, SLICE_LIT("")), put_string(&signed_text, SLICE_LIT("sha256"));
     put_string(&signed_text, slice_of(hash, sizeof hash));
-    ledger_sha256(&r->g.hash, SLICE_LIT("ssh:"), hash);
+    ledger_sha256(h, SLICE_LIT("ssh:"), hash);
     buf_put(&device, hash, sizeof hash);
     buf_put_u8(&device, k->flags);
     buf_put_u32(&device, ++k->counter);
-    ledger_sha256(&r->g.hash, buf_slice(&signed_text), hash);
+    ledger_sha256(h, buf_slice(&signed_text), hash);
     buf_put(&device, hash, sizeof hash);
     raw_sign(k->seed, buf_slice(&device), raw);
     put_string(&sig, SLICE_LIT(SK)), put_string(&sig, slice_of(raw, sizeof raw));
@@ -98,6 +105,12 @@ static void sk_sign(struct say_rig *r, struct say_rig_key *k, struct slice messa
         buf_put_u8(out, '\n');
     }
     buf_put_str(out, "-----END SSH SIGNATURE-----\n");
+}
+
+void say_rig_sign(struct ledger_hash *h, struct say_rig_key *k, struct slice message, struct buf *out)
+{
+    if (k->kind == SAY_RIG_SK) sk_sign(h, k, message, out);
+    else assert_int_equal(record_sshsig_sign(&k->private, message, RECORD_STATEMENT_NAMESPACE, out), ERR_OK);
 }
 
 static json_t *b64(struct slice s)
@@ -143,7 +156,8 @@ static size_t terms_read(const char *terms, struct record_term_value out[64])
     return n;
 }
 
-static void statement_text(struct say_rig *r, enum record_statement_kind kind, const char *subject, const char *terms, struct buf *out)
+void say_rig_statement(const uint8_t tenant[ID_BYTES], uint64_t t_ms, uint32_t nonce, enum record_statement_kind kind, const char *subject, const char *terms,
+                       struct buf *out)
 {
     static const unsigned allowed[] = {
 #define STATEMENT(NAME, text, required, allowed_parts, terms_required, terms_allowed) [RECORD_STATEMENT_##NAME] = (allowed_parts),
@@ -153,14 +167,13 @@ static void statement_text(struct say_rig *r, enum record_statement_kind kind, c
 #undef S
 #undef T
     };
-    struct record_statement s = {.kind = kind, .t = clock_wall_ms() + r->skew_ms, .subject = slice_str(subject ? subject : "")};
+    struct record_statement s = {.kind = kind, .t = t_ms, .subject = slice_str(subject ? subject : "")};
     struct record_term_value values[64];
     struct slice scope[1] = {slice_str(terms)};
     if (subject) s.have |= RECORD_S_SUBJECT;
     if (allowed[kind] & RECORD_S_TENANT) s.have |= RECORD_S_TENANT;
-    memcpy(s.tenant, r->tenant, ID_BYTES);
-    if (!r->same_nonce) r->nonce++;
-    put_be32(s.nonce, r->nonce);
+    memcpy(s.tenant, tenant, ID_BYTES);
+    put_be32(s.nonce, nonce);
     if (!record_kind_has_terms(kind)) {
         if (terms[0]) s.have |= RECORD_S_SCOPE;
         assert_int_equal(record_statement_write(&s, scope, terms[0] != 0, out), ERR_OK);
@@ -200,14 +213,14 @@ void say_rig_begin(struct say_rig *r, struct say_rig_key *k, enum record_stateme
 {
     AUTO(buf) struct buf text = BUF_INIT(STATEMENT_BYTES_MAX), signature = BUF_INIT(4096);
     loop_turn(r->g.loop, 0);                       /* the clock of the turn */
-    statement_text(r, kind, subject, terms, &text);
+    if (!r->same_nonce) r->nonce++;
+    say_rig_statement(r->tenant, clock_wall_ms() + r->skew_ms, r->nonce, kind, subject, terms, &text);
     snprintf(r->text, sizeof r->text, "%.*s", (int)text.n, text.p);
     json_t *body = json_pack("{s:s}", "statement", r->text);
     if (k->kind == SAY_RIG_PASSKEY) {
         json_object_set_new(body, "assertion", passkey_sign(r, k, buf_slice(&text)));
     } else {
-        if (k->kind == SAY_RIG_SK) sk_sign(r, k, buf_slice(&text), &signature);
-        else assert_int_equal(record_sshsig_sign(&k->private, buf_slice(&text), RECORD_STATEMENT_NAMESPACE, &signature), ERR_OK);
+        say_rig_sign(&r->g.hash, k, buf_slice(&text), &signature);
         json_object_set_new(body, "signature", json_stringn((const char *)signature.p, signature.n));
     }
     free(r->body);

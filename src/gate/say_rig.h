@@ -44,6 +44,11 @@ struct say_rig *say_rig_new(void);                 /* officer, one tenant with i
 void say_rig_free(struct say_rig *r);
 void say_rig_restart(struct say_rig *r);
 void say_rig_key(struct say_rig *r, struct say_rig_key *k, enum say_rig_kind kind, uint8_t seed);
+/* Keys, statements and signatures without a store: also the benchmark's signer (bench/state.c). */
+void say_rig_key_of(struct ledger_hash *h, struct say_rig_key *k, enum say_rig_kind kind, const uint8_t seed[ED25519_SEED_BYTES]);
+void say_rig_sign(struct ledger_hash *h, struct say_rig_key *k, struct slice message, struct buf *out);    /* plain and sk: the SSHSIG */
+void say_rig_statement(const uint8_t tenant[ID_BYTES], uint64_t t_ms, uint32_t nonce, enum record_statement_kind kind, const char *subject, const char *terms,
+                       struct buf *out);
 /* terms: "name=value\n..." in any order. Waits for the answer; its status is returned. subject NULL: none. */
 unsigned say_rig_say(struct say_rig *r, struct say_rig_key *k, enum record_statement_kind kind, const char *subject, const char *terms);
 void say_rig_begin(struct say_rig *r, struct say_rig_key *k, enum record_statement_kind kind, const char *subject, const char *terms);    /* does not wait */
