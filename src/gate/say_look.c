@@ -23,18 +23,28 @@ struct scan {
     size_t looked;
     json_t *events, *questions;                    /* questions: of a first look; NULL: a watch, which waits */
     bool waits;                                    /* counted in gate_say.watches */
+    bool names;                                    /* objects' names are the customer's data: a manager is not told them */
 };
 
 /* whose eyes ---------------------------------------------------------------------------------------------------------------------------- */
 
+static bool customers(const struct say *s)
+{
+    return policy_approver_of_key(s->t->state, buf_slice(&s->key)) || policy_is_owner(s->t->state, buf_slice(&s->key));
+}
+
+static bool its_own(const struct say *s, const struct policy_grant *g)
+{
+    const struct policy_person *p = policy_person_of_key(policy_people(s->t->state), buf_slice(&s->key));
+    return p && strcmp(p->account, g->account) == 0;
+}
+
 static bool may_see(const struct say *s, const struct policy_grant *g)
 {
-    struct slice key = buf_slice(&s->key);
     const struct policy_people *people = policy_people(s->t->state);
-    if (policy_approver_of_key(s->t->state, key) || policy_is_owner(s->t->state, key) || policy_officer(people, key)) return true;
-    const struct policy_person *p = policy_person_of_key(people, key), *asks = policy_person(people, slice_str(g->account));
+    if (customers(s) || its_own(s, g)) return true;
+    const struct policy_person *p = policy_person_of_key(people, buf_slice(&s->key)), *asks = policy_person(people, slice_str(g->account));
     if (!p) return false;
-    if (strcmp(p->account, g->account) == 0) return true;
     if (!(p->roles & 1u << POLICY_ROLE_manager)) return false;
     return !asks || !asks->manager[0] || strcmp(asks->manager, p->account) == 0;
 }
@@ -189,6 +199,7 @@ static void scan_leaf(struct scan *c, uint64_t index)
     say_read_done(&x);
     if (say_read(log, index, true, &x) != ERR_OK) return;
     json_t *event = say_event(c->s->t, index, &x);
+    if (!c->names) json_object_del(event, "key");
     if (c->questions && is_question(&x.leaf)) json_array_append(c->questions, event);
     json_array_append_new(c->events, event);
 }
@@ -219,13 +230,13 @@ static void scan_again(struct loop_timer *t)
     else loop_timer_set(c->s->g->loop, t, WATCH_EVERY_MS);
 }
 
-static void scan_begin(struct say *s, uint64_t from, bool first)
+static void scan_begin(struct say *s, const struct policy_grant *g, uint64_t from, bool first)
 {
     struct scan *c = calloc(1, sizeof *c);
     struct gate_say *all = say_state(s->g);
     ASSERT(c);
     *c = (struct scan){.s = s, .next = from, .events = json_array(), .questions = first ? json_array() : NULL, .end_ms = loop_now_ms(s->g->loop) + WATCH_MS,
-                       .waits = !first && all->watches < WATCHES_MAX};
+                       .waits = !first && all->watches < WATCHES_MAX, .names = customers(s) || its_own(s, g)};
     c->job = (struct loop_job){.run = scan_run, .ctx = c};
     c->timer = (struct loop_timer){.fire = scan_again, .ctx = c};
     if (c->waits) all->watches++;
@@ -245,7 +256,7 @@ void say_look(struct say *take_s)
         return;
     }
     /* The request's own leaf is told as the request. */
-    scan_begin(s, s->has_after ? s->after + 1 : x->index + 1, !s->has_after);
+    scan_begin(s, x, s->has_after ? s->after + 1 : x->index + 1, !s->has_after);
 }
 
 void say_watch(struct gate *g, struct slice capability, uint64_t after, statement_done done, void *ctx)
@@ -258,5 +269,5 @@ void say_watch(struct gate *g, struct slice capability, uint64_t after, statemen
     enum err e = watch_open(s, capability);
     const struct policy_grant *x = e == ERR_OK ? policy_grant(s->t->state, s->grant) : NULL;
     if (!x || !may_see(s, x)) look_over(s);
-    else scan_begin(s, after == UINT64_MAX ? x->index + 1 : after + 1, false);
+    else scan_begin(s, x, after == UINT64_MAX ? x->index + 1 : after + 1, false);
 }
