@@ -7,8 +7,7 @@ import re
 import subprocess
 import threading
 
-from lib import people
-from lib.case import ROOT
+from lib import people, tables
 
 TENANT = "aaaqeayeaudaocajbifqydiob4"
 HASH = "A" * 43
@@ -27,12 +26,8 @@ SUBJECT = {"rule.set": ("docs/år", "docs/%C3%A5r"), "rule.off": ("docs/år", "d
 
 def kinds():
     """(kind, parts allowed, terms required, terms beside them) of statement.def."""
-    with open(os.path.join(ROOT, "src", "lib", "record", "statement.def")) as f:
-        text = re.sub(r"/\*.*?\*/", "", f.read(), flags=re.S)
-    names = lambda letter, s: [x.lower().replace("_", "-") for x in re.findall(letter + r"\((\w+)\)", s)]
-    rows = [re.split(r",(?![^(]*\))", row.strip()[:-1]) for row in text.split("#undef")[0].split("STATEMENT(")[1:]]
-    found = [(kind.strip(' "'), names("S", allowed), names("T", required), names("T", more)) for _, kind, _, allowed, required, more in rows]
-    assert len(found) > 30 and sum("text" in row[3] for row in found) > 5, found
+    found = list(tables.statements().values())
+    assert len(found) > 30 and sum("text" in row.more for row in found) > 5, found
     return found
 
 
