@@ -69,6 +69,30 @@ def test_a_watch_is_answered_while_it_waits(case):
     assert [e["act"] for e in after["events"]] == ["access.complete"] and after["state"] == "completed"
 
 
+@rows("P2.13")
+def test_a_look_gives_a_watch_that_needs_no_more_signatures(case):
+    """The answer to one signed look opens a watch: events come by a plain GET, nothing is shown to others, and it ends with the approver's role."""
+    s, c, p, ines, anna, r = granted(case)
+    bo = p.approver("bo")
+    api, looked = Caller(s, url=s.endpoints["api"]), p.look(anna, r).answer
+    get = lambda path: api.send(api.plain("GET", path))
+    leaves = len(s.log_records("control"))
+    a = json.loads(get(f"/v1/watch/{looked['watch']}").body)
+    assert [e["act"] for e in a["events"]] == [e["act"] for e in looked["events"]] and a["next"] == leaves - 1, a
+    assert len(s.log_records("control")) == leaves
+    p.login(r, ines)
+    at = time.monotonic()
+    a = get(f"/v1/watch/{looked['watch']}?after={a['next']}")
+    assert a.get("cache-control") == "no-store" and [e["act"] for e in json.loads(a.body)["events"]] == ["access.login"] and time.monotonic() - at < 5, a
+    for path, status in ((f"{looked['watch'][:-1]}?after=1", 403), ("x", 403), ("", 403), (f"{looked['watch']}?after=x", 400), (f"{looked['watch']}/x", 403), ("A" * 2000, 403)):
+        bad = get("/v1/watch/" + path)
+        assert bad.status == status and (status != 403 or json.loads(bad.body)["code"] == "watch-over"), (path, bad)
+    assert api.send(api.plain("POST", f"/v1/watch/{looked['watch']}")).status == 403
+    p.say(bo, "approver.off", "anna")
+    bad = get(f"/v1/watch/{looked['watch']}?after=1")
+    assert bad.status == 403 and json.loads(bad.body)["code"] == "watch-over", bad
+
+
 def test_refusals_stand_on_the_log_of_who_they_are_about(case):
     """A refused statement by somebody the store knows is a record of the tenant's control log; by a stranger it is a count; a body that is no statement is nothing."""
     s, c, p, ines, anna, r = granted(case)

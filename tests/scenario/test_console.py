@@ -85,7 +85,7 @@ def approve(page, r):
 
 
 @limit(180)
-@rows("P2.11", "P2.13")
+@rows("P2.06", "P2.11", "P2.13")
 def test_an_approver_with_a_passkey_approves_watches_and_ends(case):
     """Anna enrols a passkey on the page, reads a request, approves less than was asked for, watches each access appear, and ends it from there."""
     s, p, ines, mats = world(case)

@@ -86,7 +86,7 @@ def access(p, passkey, anna, said):
     said(anna.key, "access.revoke", "b" * 25 + "a", why="state")
 
 
-@rows("P2.06")
+@rows("P2.03", "P2.06")
 def test_every_kind_of_statement_is_signed_by_passkeys(case):
     """Staff, managers, approvers and recovery keys say every kind of statement with passkeys, ES256 and EdDSA; both are verified again from the logs alone."""
     s, p, passkey = world(case)
