@@ -20,7 +20,7 @@ def hostile(x, session):
     """Bytes that the keys open which a front gets that lies."""
     evil = EvilAccess(x.store, True)
     for key, range_ in ranges(x):
-        evil.ask_begin(session.get("localhost", f"/{BUCKET}/{key}", range_))
+        evil.ask_begin(x.signed(session, key, range_))
     evil.pump(20, lambda: len(evil.keys) + len(evil.refused) == 100)
     for k in evil.keys:
         plain = opened(x.store, k)

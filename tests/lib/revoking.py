@@ -22,7 +22,7 @@ import urllib.parse
 import uuid
 
 from lib.case import program
-from lib.evilfront import EvilAccess, opened, sign
+from lib.evilfront import EvilAccess, Staff, opened
 from lib.people import People
 
 MIB = 1 << 20
@@ -30,19 +30,6 @@ PACE = 1_000_000                        # bytes a second of a slow client
 BUCKET, BLOB, PARTS = "docs", "reports/blob", "reports/parts"
 KINDS = ("slow", "ten", "ten slow", "fast", "curl", "aws")
 PAUSE_S = {"slow": (1.0, 2.0), "ten": (0.05, 0.6), "ten slow": (1.0, 1.6), "fast": (0.05, 0.3), "curl": (0.1, 1.0), "aws": (0.1, 0.8)}
-
-
-class Session:
-    """Temporary credentials as sign() wants them."""
-    def __init__(self, login, region):
-        self.key, self.secret, self.token, self.region = login["AccessKeyId"], login["SecretAccessKey"], login["SessionToken"], region
-
-    def get(self, host, path, range_=None):
-        # As SDKs do: two requests of one second have different signatures.
-        headers = {"x-amz-security-token": self.token, "amz-sdk-invocation-id": str(uuid.uuid4())}
-        if range_:
-            headers["range"] = "bytes=%d-%d" % range_
-        return sign(self, "GET", path, headers=headers, host=host)
 
 
 class Revoking:
@@ -63,17 +50,22 @@ class Revoking:
         self.anna = self.people.approver("anna")
 
     def grant(self, **terms):
-        """(request, session) of a new grant with a budget that is not in the way."""
+        """(request, credentials) of a new grant with a budget that is not in the way."""
         r = self.people.granted(self.ines, BUCKET, prefix="reports/", **{"objects": 1_000_000, "bytes": 1 << 40, **terms})
-        return r, Session(self.people.login(r, self.ines), self.store.info["region"])
+        return r, self.people.login(r, self.ines)
 
     def revoke(self, r):
         """(when it was acknowledged, the answer)"""
         said = self.people.revoke(r, self.anna)
         return time.monotonic(), said.answer
 
-    def host(self, tls):
-        return urllib.parse.urlsplit(self.store.endpoints["s3_access_tls" if tls else "s3_access"])
+    def url(self, tls):
+        return self.store.endpoints["s3_access_tls" if tls else "s3_access"]
+
+    def signed(self, session, key, range_=None, tls=False):
+        # As SDKs do: two requests of one second have different signatures.
+        headers = {"amz-sdk-invocation-id": str(uuid.uuid4()), **({"range": "bytes=%d-%d" % range_} if range_ else {})}
+        return Staff(self.store, session, self.url(tls)).signed("GET", f"/{BUCKET}/{key}", headers=headers)
 
 
 # clients ----------------------------------------------------------------------------------------------------------------------------------
@@ -86,8 +78,7 @@ class Took:
 
 def read_once(x, session, tls, key, range_, pace, took, begun):
     """One GET; gives "whole", "reset", "cut" (an end that is none, without a reset) or "403"."""
-    url = x.host(tls)
-    r = session.get(url.netloc, f"/{BUCKET}/{key}", range_)
+    url, r = urllib.parse.urlsplit(x.url(tls)), x.signed(session, key, range_, tls)
     s = raw = socket.create_connection((url.hostname, url.port), 20)
     if tls:
         context = ssl.create_default_context(cafile=x.store.info["ca_cert"])
@@ -151,15 +142,15 @@ def python_client(x, session, tls, key, kind, begun, pipe):
 
 def tool_client(x, session, tls, key, kind, begun, pipe):
     """A program as it is, its output taken as it comes."""
-    url = x.host(tls).geturl()
-    env = {**os.environ, "AWS_ACCESS_KEY_ID": session.key, "AWS_SECRET_ACCESS_KEY": session.secret, "AWS_SESSION_TOKEN": session.token,
-           "AWS_DEFAULT_REGION": session.region, "AWS_CA_BUNDLE": x.store.info["ca_cert"], "AWS_EC2_METADATA_DISABLED": "true", "no_proxy": "*",
+    url, region, access_key, secret, token = x.url(tls), x.store.info["region"], *(session[n] for n in ("AccessKeyId", "SecretAccessKey", "SessionToken"))
+    env = {**os.environ, "AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_SESSION_TOKEN": token, "AWS_DEFAULT_REGION": region,
+           "AWS_CA_BUNDLE": x.store.info["ca_cert"], "AWS_EC2_METADATA_DISABLED": "true", "no_proxy": "*",
            "AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent"}
     if kind == "aws":
         args = ["/usr/bin/aws", "--endpoint-url", url, "s3", "cp", f"s3://{BUCKET}/{key}", "-"]
     else:
         args = [program("curl"), "-sS", "--noproxy", "*", "--limit-rate", "20M", *(["--cacert", x.store.info["ca_cert"]] if tls else []),
-                "--user", f"{session.key}:{session.secret}", "--aws-sigv4", f"aws:amz:{session.region}:s3", "-H", f"x-amz-security-token: {session.token}",
+                "--user", f"{access_key}:{secret}", "--aws-sigv4", f"aws:amz:{region}:s3", "-H", f"x-amz-security-token: {token}",
                 "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD", f"{url}/{BUCKET}/{key}"]
     n, last, code, error = 0, 0.0, 0, b""
     while code == 0:                               # again and again, until it fails
@@ -215,7 +206,7 @@ def hostile_run(x, how, key=BLOB, streams=10):
     evil = EvilAccess(x.store, how == "lies")
 
     def ask(front, range_=None):
-        front.ask_begin(session.get("localhost", f"/{BUCKET}/{key}", range_))
+        front.ask_begin(x.signed(session, key, range_))
     evil.whole = lambda: ask(evil)                 # it never has enough
     for i in range(streams):
         ask(evil, (i * x.size // streams, (i + 1) * x.size // streams - 1))
