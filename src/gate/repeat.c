@@ -23,6 +23,7 @@ struct repeats {
     struct repeat_row *rows;                       /* open addressing, exact */
     size_t cap, used;
     unsigned rebuilds;
+    uint64_t forgot_ms;
     struct repeat_row reads[GATE_REPEATS_READ_MAX];
 };
 
@@ -43,6 +44,8 @@ void repeats_free(struct repeats *r)
     free(r->rows);
     free(r);
 }
+
+uint64_t repeats_forgot_ms(const struct repeats *r) { return r->forgot_ms; }
 
 static size_t repeat_hash(const uint8_t name[ID_BYTES])
 {
@@ -87,8 +90,12 @@ static void repeat_rebuild(struct repeats *r, uint64_t now_ms)
     size_t used = 0;
     for (size_t i = 0; i < r->cap; i++) {
         struct repeat_row *old = &r->rows[i];
-        if (!old->since_ms || repeat_old(old, now_ms) || old->since_ms < not_before) continue;
-        if (halve && (old->name[bit / 8] >> bit % 8 & 1)) continue;   /* not by its place: what stays must stay spread */
+        if (!old->since_ms || repeat_old(old, now_ms)) continue;
+        /* Half by a bit of the name, not by its place: what stays must stay spread. */
+        if (old->since_ms < not_before || (halve && (old->name[bit / 8] >> bit % 8 & 1))) {
+            r->forgot_ms = MAX(r->forgot_ms, old->since_ms);
+            continue;
+        }
         *repeat_find(rows, cap, old->name) = *old;
         used++;
     }
@@ -116,7 +123,10 @@ uint32_t repeat_count(struct repeats *r, const uint8_t signature[HASH_BYTES], bo
     struct repeat_row *row = repeat_find(r->rows, r->cap, signature);
     if (row->since_ms && !repeat_old(row, now_ms)) return ++row->count;
     if (!row->since_ms) {
-        if (r->used + 1 >= r->cap) return 1;       /* only when memory is short: a free slot must remain */
+        if (r->used + 1 >= r->cap) {               /* only when memory is short: a free slot must remain */
+            r->forgot_ms = MAX(r->forgot_ms, now_ms);
+            return 1;
+        }
         r->used++;
     }
     memcpy(row->name, signature, ID_BYTES);

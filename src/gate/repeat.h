@@ -17,5 +17,8 @@ struct repeats *repeats_new(const struct rng *rng);
 void repeats_free(struct repeats *r);
 /* Counts this presentation: 1 the first time. */
 uint32_t repeat_count(struct repeats *r, const uint8_t signature[HASH_BYTES], bool changes_state, uint64_t now_ms);
+/* When the newest was seen that had to be let go before its time, because the table was full (also of others' signatures); 0: none. What was signed
+ * until then may have been seen: who takes a signature once refuses it. */
+uint64_t repeats_forgot_ms(const struct repeats *r);
 
 #endif

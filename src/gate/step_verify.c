@@ -280,7 +280,8 @@ static void session_manners(struct gate_request *r, struct verified *v, const st
 {
     struct gate *g = r->gate;
     v->repeats = repeat_count(g->repeats, signature, true, r->now_ms);
-    bool before = v->signed_ms < MAX(g->started_ms, v->tenant->before_ms);       /* what was taken has its leaf, whatever the clock says now */
+    /* What was taken has its leaf, whatever the clock says now; and what was forgotten may have been taken. */
+    bool before = v->signed_ms < MAX(MAX(g->started_ms, v->tenant->before_ms), repeats_forgot_ms(g->repeats));
     bool repeated = (v->repeats > 1 || before) && !BREAK("staff-repeat-accepted");
     if (r->fault.code != S3E_NONE) return;
     if (!on_access(r) && !BREAK("sts-on-front")) s3_fault_set(&r->fault, S3E_InvalidToken, "Sessions under a grant are taken on the access front alone");
@@ -339,7 +340,7 @@ static const struct verified *verify_signed(struct gate_request *r, struct slice
         return not_proven(r, t, e);
     }
     if (a.token.n) s3_fault_set(&r->fault, S3E_InvalidToken, NULL);
-    if (on_access(r)) s3_fault_set(&r->fault, S3E_AccessDenied, "This front is for sessions under a grant");
+    if (on_access(r) && !BREAK("own-on-access")) s3_fault_set(&r->fault, S3E_AccessDenied, "This front is for sessions under a grant");
     take_proven(r, &a, slice_eq(service, SERVICE_S3), global);
     for (size_t i = 0; i < g->tenant_count && BREAK("tenant-by-bucket"); i++)
         if (r->name.bucket.n && tenants_bucket(g->tenant_list[i], r->name.bucket)) t = g->tenant_list[i];

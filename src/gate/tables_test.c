@@ -153,9 +153,17 @@ static void repeats_beyond_the_bound_cost_no_more_and_are_exact_for_the_newest(v
     for (uint64_t i = 0; i < 2 * GATE_REPEATS_MAX; i++) {
         some_signature(i, sig);
         assert_int_equal(repeat_count(r, sig, true, 1000000 + i / 1000), 1);
+        if (i < GATE_REPEATS_MAX / 2) assert_int_equal(repeats_forgot_ms(r), 0);
         if (i == GATE_REPEATS_MAX / 2) half = clock_mono_ms() - begin;
     }
     assert_in_range(clock_mono_ms() - begin, 0, 40 * half + 2000);
+    /* It says up to when it has forgotten: all that is newer is known. */
+    uint64_t forgot = repeats_forgot_ms(r);
+    assert_in_range(forgot, 1000000, 1000000 + 2 * GATE_REPEATS_MAX / 1000 - 2);
+    for (uint64_t i = (forgot + 1 - 1000000) * 1000; i < 2 * GATE_REPEATS_MAX - 1000; i += 997) {
+        some_signature(i, sig);
+        assert_int_equal(repeat_count(r, sig, true, 1000000 + 2 * GATE_REPEATS_MAX / 1000), 2);
+    }
     for (uint64_t i = 2 * GATE_REPEATS_MAX - 1000; i < 2 * GATE_REPEATS_MAX; i++) {
         some_signature(i, sig);
         assert_int_equal(repeat_count(r, sig, true, 1000000 + i / 1000), 2);

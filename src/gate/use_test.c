@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Unit tests of the way of a request under a grant: who is taken where, what its leaf says, and that the budget is never passed.
  */
+#include "gate/repeat.h"
 #include "gate/use_rig.h"
 
 #include <stdio.h>
@@ -178,6 +179,15 @@ static void a_signature_from_before_the_start_is_refused(void **state)
     rig_status(r, 4, 403, "AccessDenied");
     last_is(r, "allow", "repeated");
     r->t->before_ms = 0;
+    /* A flood of others' signatures: what was forgotten may have been this one. */
+    for (uint64_t i = 1; repeats_forgot_ms(r->g->repeats) == 0; i++) {
+        uint8_t other[HASH_BYTES] = {0};
+        put_be64(other, i * 0x9e3779b97f4a7c15ull);
+        (void)repeat_count(r->g->repeats, other, true, clock_wall_ms() + 5000);
+    }
+    use_get(r, 5, &u, "/bucket/k?x=2", NULL);
+    rig_status(r, 5, 403, "AccessDenied");
+    last_is(r, "allow", "repeated");
     rig_turns(r, 20);
     end(r);
 }
