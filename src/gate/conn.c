@@ -67,7 +67,7 @@ void conn_put_listing(struct gate_conn *c, uint64_t wire_id, const struct wire_l
 void conn_put_release(struct gate_conn *c, uint64_t wire_id, const struct wire_release *m, const struct recorded *rec)
 {
     ASSERT(recorded_durable(rec) || BREAK("release-before-durable"));   /* LAW-1: no key leaves before its record is durable */
-    ASSERT(c->role != WIRE_ROLE_ACCESS || m->metered || !m->rows.n);    /* LAW-1: and under a grant a segment at a time; pair: release_metered_put() */
+    ASSERT(c->role != WIRE_ROLE_ACCESS || m->metered || !m->rows.n || BREAK("own-on-access"));    /* LAW-1: and under a grant a segment at a time; pair: release_metered_put() */
     conn_done(c, wire_put_release(wire_conn_out(c->wire), wire_id, m));
 }
 

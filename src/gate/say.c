@@ -378,6 +378,8 @@ static struct say *say_new(struct gate *g, const struct say_submission *u, state
     say_read_statement(s, &u->s);
     ledger_sha256(&g->hash, u->text, s->digest);
     struct gate_tenant *t = u->s.have & RECORD_S_TENANT ? map_get(g->tenants, slice_of(u->s.tenant, ID_BYTES)) : NULL;
+    for (size_t i = 0; i < g->tenant_count && s->has_grant && BREAK("tenant-by-grant"); i++)
+        if (policy_grant(g->tenant_list[i]->state, s->grant)) t = g->tenant_list[i];
     if (t && log_size(t->control) > 0) s->t = t;   /* before its genesis a tenant has no log to say anything on */
     s->log = s->t ? s->t->control : g->provider;
     return s;

@@ -304,6 +304,8 @@ static const struct verified *verify_session(struct gate_request *r, const struc
     if (e == S3E_NONE) e = slice_is(a->access_key, s.access_key) ? s3_verify(k, a, r->ask.canonical) : S3E_InvalidAccessKeyId;
     if (e != S3E_NONE) return not_proven(r, t, e);
     take_proven(r, a, true, global);
+    for (size_t i = 0; i < g->tenant_count && BREAK("tenant-by-bucket"); i++)
+        if (tenants_bucket(g->tenant_list[i], r->name.bucket)) t = g->tenant_list[i];
     struct verified *v = verified_make(r, POLICY_AUTH_STS, t, NULL, 1);
     v->signed_ms = a->time_ms;
     memcpy(v->session.grant, s.grant, ID_BYTES);

@@ -2,8 +2,10 @@
 """Attack 15: one signed PUT is sent again and again, and once more after its time."""
 import datetime
 
+from lib.access import Access
 from lib.attack import attack, by_id, held, records, store
-from lib.evilfront import Web
+from lib.evilfront import EvilFront, Staff, Web
+from lib.wire import ASK_AGAIN, ROLE_ACCESS
 
 TIMES = 10
 
@@ -33,3 +35,28 @@ def test_repeats_are_counted_and_old_ones_refused(case):
         assert leaf["why"] == "RequestTimeTooSkewed" and not leaf.get("w"), leaf
     r = web.request("PUT", "/again/k", body=b"late", at=now - datetime.timedelta(minutes=14))
     assert r.status == 200, "14 minutes are within the quarter of an hour"
+
+
+@attack("15", ("staff-repeat-accepted", "a request under a grant was taken twice"))
+def test_under_a_grant_a_request_is_taken_once(case):
+    """Whoever saw a request of the provider's people, a front, a log of a proxy, cannot send it again: not to read, not to look, not as one that the gate is asked again."""
+    w = Access(case, at=store(case))
+    s, p = w.store, w.people
+    r = p.granted(w.ines, "docs", prefix="reports/")
+    w.settled()
+    staff = Staff(s, p.login(r))
+    for method, status in (("GET", 200), ("HEAD", 200)):
+        signed = staff.signed(method, "/docs/reports/q1")
+        assert staff.request(method, "/docs/reports/q1", signed=signed).status == status
+        for _ in range(2):
+            a = staff.request(method, "/docs/reports/q1", signed=signed)
+            held(a.status == 403, "a request under a grant was taken twice", f"{method}: {a.status}")
+    evil = EvilFront(s, ROLE_ACCESS)
+    name, m = evil.ask(signed, flags=ASK_AGAIN)
+    held(name == "ANSWER" and m["status"] == 403, "a request under a grant was taken twice", f"asked again by a front: {name}")
+    log = [x for x in w.leaves() if x.get("auth") == "sts"]
+    assert [(x["act"], x.get("why"), x.get("rep")) for x in log] == [
+        ("GetObject", None, None), ("GetObject", "repeated", 2), ("GetObject", "repeated", 3),
+        ("HeadObject", None, None), ("HeadObject", "repeated", 2), ("HeadObject", "repeated", 3), ("HeadObject", "repeated", 4)], log
+    assert p.look(w.anna, r).answer["used"] == {"objects": 1, "bytes": 13}
+    evil.close()

@@ -77,10 +77,10 @@ class Answer:
 
 class Web:
     """One request a connection; nothing is retried, nothing is hidden."""
-    def __init__(self, store, info=None, tls=False):
+    def __init__(self, store, info=None, tls=False, url=None):
         self.store, self.tls = store, tls
         self.credentials = Credentials(info or store.info)
-        self.url = urllib.parse.urlsplit(store.endpoints["s3_tls" if tls else "s3"])
+        self.url = urllib.parse.urlsplit(url or store.endpoints["s3_tls" if tls else "s3"])
         self.host = self.url.netloc
 
     def signed(self, method, path, query="", headers=None, body=b"", payload=None, at=None):
@@ -145,10 +145,9 @@ class Web:
 class Staff(Web):
     """Somebody of the provider's under a grant: temporary credentials (what access.login answered), sent to the access front unless another is named."""
     def __init__(self, store, session, url=None):
-        super().__init__(store, {"access_key_id": session["AccessKeyId"], "secret_access_key": session["SecretAccessKey"], "region": store.info["region"]})
+        super().__init__(store, {"access_key_id": session["AccessKeyId"], "secret_access_key": session["SecretAccessKey"], "region": store.info["region"]},
+                         url=url or store.s3_access)
         self.token = session["SessionToken"]
-        self.url = urllib.parse.urlsplit(url or store.s3_access)
-        self.host = self.url.netloc
 
     def signed(self, method, path, query="", headers=None, body=b"", payload=None, at=None):
         return super().signed(method, path, query, {"x-amz-security-token": self.token, **(headers or {})}, body, payload, at)
