@@ -5,8 +5,9 @@ set -e
 cd "$(dirname "$0")/.."
 dir=$1
 shift
-# The product is optimised across rooms: a tenth of the CPU of a GET (docs/results/bench.md).
-[ "$dir" != build ] || set -- -Db_lto=true "$@"
+# The product is optimised across rooms: a tenth of the CPU of a GET (docs/results/bench.md). Unit tests belong to the test build: a
+# hundred of them, optimised like that, would be most of the time of a build.
+[ "$dir" != build ] || set -- -Db_lto=true -Dtests=false "$@"
 targets=$(dev/list_fuzz.sh)
 if [ ! -f "$dir/build.ninja" ]; then
     log=$(mktemp)

@@ -170,8 +170,10 @@ bool policy_origin(const struct policy_state *s, struct slice *origin, struct sl
     const struct buf *b = &s->access->customer->rules.origin;
     *origin = *rpid = slice_of(NULL, 0);
     if (b->n == 0) return false;
-    *origin = slice_str((const char *)b->p);
-    *rpid = slice_str((const char *)b->p + origin->n + 1);
+    const uint8_t *end = memchr(b->p, 0, b->n); /* origin_set() ended both with a NUL */
+    ASSERT(end);
+    *origin = slice_of(b->p, (size_t)(end - b->p));
+    *rpid = slice_of(end + 1, b->n - origin->n - 2);
     return true;
 }
 
