@@ -127,6 +127,17 @@ static void a_manager_who_is_put_out_ends_what_hangs_on_the_signature(void **sta
     say_rig_refused(r, r->t, "approvals");
 }
 
+static void a_login_from_another_country_is_refused_by_that_name(void **state)
+{
+    (void)state;
+    granted(GRANT);
+    assert_int_equal(SAY(&engineer, ACCESS_LOGIN, GRANT, "country=US"), 403);
+    say_rig_refused(r, r->t, "country");
+    assert_null(json_object_get(r->answer, "SessionToken"));
+    assert_int_equal(state_of(GRANT), POLICY_GRANT_APPROVED);
+    assert_int_equal(SAY(&engineer, ACCESS_LOGIN, GRANT, "country=SE"), 200);
+}
+
 static void what_ends_no_grant_stops_no_stream(void **state)
 {
     (void)state;
@@ -498,6 +509,7 @@ int main(void)
         T(a_request_that_all_signed_gives_credentials_until_it_is_revoked), T(the_leaf_names_the_grant_and_who_signed),
         T(what_a_request_relies_on_is_mirrored_before_it), T(who_is_off_at_the_provider_is_off_here_in_the_same_turn),
         T(a_manager_who_is_put_out_ends_what_hangs_on_the_signature),
+        T(a_login_from_another_country_is_refused_by_that_name),
         T(what_ends_no_grant_stops_no_stream), T(a_revocation_is_answered_when_the_streams_are_gone), T(a_stream_that_does_not_stop_is_on_the_log_until_it_is_gone),
         T(refusals_of_known_keys_stand_on_the_tenants_log), T(no_statement_of_an_officer_changes_the_customers_side),
         T(kinds_with_leaves_of_their_own_are_recorded_when_refused), T(a_plain_key_of_staff_is_refused), T(a_strangers_statement_is_counted_and_has_no_leaf),

@@ -8,7 +8,7 @@
 /* One thing that a story does differently. */
 struct lie {
     bool signature, date, late_person, mirror_ref, mirror_act, stranger_mirror, other_genesis;
-    bool budget_text, self_approval, no_manager, denied_login, wrong_grant, twice;
+    bool budget_text, self_approval, no_manager, denied_login, elsewhere, told_elsewhere, wrong_grant, twice;
     bool by_passkey, other_origin, old_counter;       /* the customer's approver has one */
 };
 
@@ -92,8 +92,9 @@ static void until_login(struct world *x, const struct lie *lie)
     if (!lie->no_manager) stmt(x, &x->t.control, NULL, NO_REF);
     approve(x, lie->by_passkey ? &x->passkey : &x->owner, "bytes=10485760");
     stmt(x, &x->t.control, NULL, NO_REF);
-    login(x);
-    stmt(x, &x->t.control, lie->denied_login ? "state" : NULL, NO_REF);
+    if (lie->elsewhere) utter(x, RECORD_STATEMENT_ACCESS_LOGIN, &x->engineer, x->grant_text, true, (const char *const[]){"country=US", NULL});
+    else login(x);
+    stmt(x, &x->t.control, lie->denied_login ? "state" : lie->told_elsewhere ? "country" : NULL, NO_REF);
 }
 
 /* access/0 cases/a of 9 MiB, access/1 cases/b. */
@@ -165,6 +166,10 @@ static void each_statement_that_is_wrong_is_named(void **state)
     WRONG("wrong-statement", 8, false, .self_approval = true);
     WRONG("wrong-statement", 8, false, .no_manager = true);
     WRONG("wrong-statement", 10, false, .denied_login = true);
+    /* from where the approvers did not see the person: refused by that name, never taken */
+    WRONG("wrong-statement", 10, false, .elsewhere = true);
+    WRONG(NULL, VERIFY_NOWHERE, false, .elsewhere = true, .told_elsewhere = true);
+    WRONG("wrong-statement", 10, false, .told_elsewhere = true);
     WRONG("wrong-statement", 7, false, .wrong_grant = true);
     WRONG("wrong-statement", 8, false, .twice = true);
     /* passkeys */
@@ -284,6 +289,15 @@ static void a_release_past_the_export_is_counted(void **state)
     x.t.cut = 1;
     read_key(&x, "cases/b", 1, 0, 0, 10, 0);
     expect_world(&x, NULL, NULL, VERIFY_NOWHERE);
+    /* and so is how a stream goes on that began there: where it does not begin is known all the same */
+    for (int wrong = 0; wrong < 2; wrong++) {
+        granted(&x);
+        put(&x.t, "z", RECORD_VER_NONE, 1);
+        x.t.cut = 1;
+        read_key(&x, "cases/a", 0, 0, 1, 8 * MIB, 0);
+        read_key(&x, "cases/a", 0, 2, 2, MIB, wrong ? 10 : 11);
+        expect_world(&x, wrong ? "wrong-release" : NULL, wrong ? "control" : NULL, wrong ? 12 : VERIFY_NOWHERE);
+    }
 }
 
 /* the provider log ----------------------------------------------------------------------------------------------------------------------- */

@@ -151,12 +151,12 @@ static struct slice stream_key(uint8_t key[8], uint64_t index)
     return slice_of(key, 8);
 }
 
-/* The first leaf: it stands where `acc` says, like any read. */
-static void begins(struct replay *p, uint64_t index, const struct record_leaf *l)
+/* The first leaf: it stands where `acc` says, like any read. Not `there`: past the export, what it saw cannot be compared, but what it began can. */
+static void begins(struct replay *p, uint64_t index, const struct record_leaf *l, bool there)
 {
     uint8_t key[8];
     struct stream s, *kept;
-    replay_look(p, index, l);
+    if (there) replay_look(p, index, l);
     bool allow = slice_is(record_text(l, RECORD_F_DEC), "allow");
     if (!allow || record_has(l, RECORD_F_WHY) || !is_get(l)) {
         /* A refused release says what it would have opened. */
@@ -164,7 +164,7 @@ static void begins(struct replay *p, uint64_t index, const struct record_leaf *l
         return;
     }
     bounds(p, l, &s);
-    s.acc = p->at;
+    s.acc = record_int(l, RECORD_F_ACC, p->at);
     segments(p, index, l, &s);
     if (!about(p, l, s.about)) return;                /* erased: what goes on under it cannot be compared */
     kept = malloc(sizeof *kept);
@@ -234,7 +234,7 @@ void replay_use(struct replay *p, uint64_t index, const struct record_leaf *l, c
         return;
     }
     if (record_has(l, RECORD_F_REF)) goes_on(p, index, l);
-    else if (placed(p, index, l)) begins(p, index, l);
+    else begins(p, index, l, placed(p, index, l));
 }
 
 void replay_use_done(struct replay *p)
