@@ -78,6 +78,7 @@ struct gate_tenant {
     char unserved_why[160];                        /* for doctor and 503 */
     uint64_t grave_ms;
     uint32_t streams;                              /* meter.c: reads under its grants */
+    size_t watches;                                /* say_look.c: answers that wait for something to happen under its grants */
     uint64_t before_ms;                            /* of the control log's newest leaf when this gate began: ahead of started_ms when the clock was set back */
     bool display_name;                             /* conf.display_name: tenants_owner() gives names */
     struct gate_flow *flow;                        /* made by flow_begin() */

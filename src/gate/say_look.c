@@ -13,7 +13,9 @@
 #define LOOK_EVENTS_MAX 256
 #define WATCH_MS 25000
 #define WATCH_EVERY_MS 100
-#define WATCHES_MAX 1024                           /* more at once are answered at once */
+#define WATCHES_MAX 1024                           /* more at once wait shorter */
+#define WATCHES_TENANT_MAX 64                      /* of one tenant: nobody's keep another's short */
+#define WATCH_BUSY_MS 1000                         /* not at once: who asks again and again would fill the log with looks */
 
 struct scan {
     struct say *s;
@@ -155,7 +157,7 @@ static void scan_answer(struct scan *c)
     ASSERT(x);                                     /* grants are never forgotten */
     loop_job_del(s->g->loop, &c->job);
     loop_timer_cancel(s->g->loop, &c->timer);
-    if (c->waits) say_state(s->g)->watches--;
+    if (c->waits) say_state(s->g)->watches--, s->t->watches--;
     if (!may_see(s, x)) {
         json_decref(c->events), json_decref(c->questions);
         free(c);
@@ -235,11 +237,12 @@ static void scan_begin(struct say *s, const struct policy_grant *g, uint64_t fro
     struct scan *c = calloc(1, sizeof *c);
     struct gate_say *all = say_state(s->g);
     ASSERT(c);
-    *c = (struct scan){.s = s, .next = from, .events = json_array(), .questions = first ? json_array() : NULL, .end_ms = loop_now_ms(s->g->loop) + WATCH_MS,
-                       .waits = !first && all->watches < WATCHES_MAX, .names = customers(s) || its_own(s, g)};
+    bool busy = all->watches >= WATCHES_MAX || s->t->watches >= WATCHES_TENANT_MAX;
+    *c = (struct scan){.s = s, .next = from, .events = json_array(), .questions = first ? json_array() : NULL,
+                       .end_ms = loop_now_ms(s->g->loop) + (busy ? WATCH_BUSY_MS : WATCH_MS), .waits = !first, .names = customers(s) || its_own(s, g)};
     c->job = (struct loop_job){.run = scan_run, .ctx = c};
     c->timer = (struct loop_timer){.fire = scan_again, .ctx = c};
-    if (c->waits) all->watches++;
+    if (c->waits) all->watches++, s->t->watches++;
     loop_job_add(s->g->loop, &c->job);
 }
 
@@ -256,7 +259,7 @@ void say_look(struct say *take_s)
         return;
     }
     /* The request's own leaf is told as the request. */
-    scan_begin(s, x, s->has_after ? s->after + 1 : x->index + 1, !s->has_after);
+    scan_begin(s, x, MAX(x->index, s->has_after ? s->after : 0) + 1, !s->has_after);
 }
 
 void say_watch(struct gate *g, struct slice capability, uint64_t after, statement_done done, void *ctx)
@@ -269,5 +272,5 @@ void say_watch(struct gate *g, struct slice capability, uint64_t after, statemen
     enum err e = watch_open(s, capability);
     const struct policy_grant *x = e == ERR_OK ? policy_grant(s->t->state, s->grant) : NULL;
     if (!x || !may_see(s, x)) look_over(s);
-    else scan_begin(s, x, after == UINT64_MAX ? x->index + 1 : after + 1, false);
+    else scan_begin(s, x, MAX(x->index, after == UINT64_MAX ? 0 : after) + 1, false);
 }

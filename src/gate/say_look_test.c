@@ -156,6 +156,27 @@ static void a_look_gives_a_watch_that_needs_no_signature(void **state)
     assert_int_equal(watch(capability, UINT64_MAX), 200);
 }
 
+/* Who fills the room there is for those who wait makes nobody else ask again at once, and again: each look is a leaf. */
+static void one_watch_too_many_waits_as_well(void **state)
+{
+    char capability[512];
+    (void)state;
+    granted_for_a_minute();
+    assert_int_equal(SAY(&r->owner, ACCESS_LOOK, GRANT, ""), 200);
+    snprintf(capability, sizeof capability, "%s", say_rig_text(r, "watch"));
+    uint64_t next = (uint64_t)json_integer_value(json_object_get(r->answer, "next"));
+    r->t->watches = 64;
+    uint64_t from = clock_mono_us();
+    assert_int_equal(watch(capability, next), 200);
+    uint64_t waited = clock_mono_us() - from;
+    assert_true(waited > 900000 && waited < 5000000);
+    assert_int_equal(json_array_size(json_object_get(r->answer, "events")), 0);
+    assert_int_equal(r->t->watches, 64);
+    r->t->watches = 0;
+    assert_int_equal(watch(capability, 0), 200);                               /* nothing from before the request is looked through */
+    assert_int_equal(json_array_size(json_object_get(r->answer, "events")), 2);
+}
+
 static void a_watch_that_is_not_ours_or_over_shows_nothing(void **state)
 {
     char good[512], bad[512];
@@ -321,6 +342,7 @@ int main(void)
         T(a_look_gives_a_watch_that_needs_no_signature),
         T(a_watch_that_is_not_ours_or_over_shows_nothing),
         T(a_watch_ends_with_the_role_of_who_looked),
+        T(one_watch_too_many_waits_as_well),
         T(each_step_is_told_to_each_target_once_and_signed),
         T(without_a_target_the_cursor_moves_on),
         T(who_can_asks_the_decision_itself),

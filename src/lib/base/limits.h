@@ -359,6 +359,7 @@
 #define POLICY_CUSTOMER_KEYS_MAX 8192            /* of approvers and for recovery, removed ones too */
 #define POLICY_NOTICES_MAX 16
 #define POLICY_GRANTS_OPEN_MAX 4096              /* of one tenant, not over */
+#define POLICY_REQUESTS_EACH_MAX 128             /* of one person at one tenant, that wait: nobody's keep others from asking */
 #define POLICY_GRANTS_MAX 1000000                /* of one tenant, ever */
 #define GRANT_DURATION_MIN_MS 60000
 #define GRANT_DURATION_MAX_MS 28800000           /* 8 h */

@@ -208,7 +208,7 @@ static enum policy_say say_request(const struct word *w) {
     if (!policy_eligible(w->signer, w->st->t_ms)) return POLICY_SAY_NOT_ELIGIBLE;
     if (record_id_get(w->st->s->subject, id) != ERR_OK) return POLICY_SAY_RANGE;
     if (policy_grant(w->s, id) != NULL) return POLICY_SAY_EXISTS;
-    if (policy_grants_full(w->s)) return POLICY_SAY_LIMIT;
+    if (policy_grants_full(w->s, w->signer, w->st->t_ms)) return POLICY_SAY_LIMIT;
     struct buf prefix = BUF_INIT(S3_KEY_BYTES_MAX);
     enum policy_say say = say_request_terms(w, &prefix);
     buf_done(&prefix);

@@ -311,7 +311,10 @@ static enum policy_say quorum_say(const struct policy_state *s, const struct pol
 static enum policy_say recovery_say(const struct policy_state *s, const struct policy_statement *st) {
     const struct policy_customer *c = s->access->customer;
     if (st->s->kind == RECORD_STATEMENT_RECOVERY_START) {
-        if (recovery_alive(c, st->t_ms)) return POLICY_SAY_EXISTS;
+        /* Who took one recovery key and begins and begins must not keep the holders of the others from it: until enough agreed, another key's
+         * takes its place. */
+        bool stays = c->recovery_from_ms != 0 || agreed_by(&c->recovery, slice_of(NULL, 0), st->signer.key);
+        if (recovery_alive(c, st->t_ms) && stays) return POLICY_SAY_EXISTS;
         enum policy_say say = approver_say(s, st->s);
         return say != POLICY_SAY_DONE || c->recovery_need <= 1 ? say : POLICY_SAY_WAITS;
     }

@@ -216,8 +216,15 @@ unsigned policy_grant_need(const struct policy_state *s, const struct policy_gra
     return rule->need;
 }
 
-bool policy_grants_full(const struct policy_state *s) {
+bool policy_grants_full(const struct policy_state *s, const struct policy_person *p, uint64_t t_ms) {
     const struct policy_grants *g = s->access->grants;
+    unsigned waiting = 0;
+    for (size_t i = 0; i < slot_count(g); i++) {
+        const struct slot *x = slot_at(g, i);
+        bool his = strcmp(x->open->person, p->person) == 0;
+        waiting += his && policy_grant_kind(state_at(s, row_at(g, x->row), t_ms)) == POLICY_GRANT_PENDING;
+    }
+    if (waiting >= POLICY_REQUESTS_EACH_MAX) return true;
     return slot_count(g) >= POLICY_GRANTS_OPEN_MAX || g->rows.n / sizeof(struct policy_grant) >= POLICY_GRANTS_MAX;
 }
 

@@ -44,8 +44,8 @@ static inline const struct policy_open *policy_open_of(const struct policy_grant
     return (const struct policy_open *)(const void *)((const uint8_t *)g->terms - offsetof(struct policy_open, terms));
 }
 
-/* No room for another request. */
-bool policy_grants_full(const struct policy_state *s);
+/* No room for another request, or for another one of this person's. */
+bool policy_grants_full(const struct policy_state *s, const struct policy_person *p, uint64_t t_ms);
 
 /* How many approvals of the customer's stand, by the rule: of approvers whose key it still is, and whom the rule names when it names any. */
 unsigned policy_grant_standing(const struct policy_state *s, const struct policy_grant *g, const struct policy_rule *r);

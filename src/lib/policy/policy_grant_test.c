@@ -561,14 +561,6 @@ static void what_is_over_is_small_and_found(void **unused) {
     assert_null(grant_of(gid(300)));
 }
 
-static void as_many_as_may_be_open_and_one_more(void **unused) {
-    (void)unused;
-    for (unsigned i = 0; i < POLICY_GRANTS_OPEN_MAX; i++) check_say(rig_say(&state, request(gid(i))), POLICY_SAY_WAITS);
-    check_say(rig_say(&state, request(gid(POLICY_GRANTS_OPEN_MAX))), POLICY_SAY_LIMIT);
-    done(revoke(gid(7), K_AA));
-    check_say(rig_say(&state, request(gid(POLICY_GRANTS_OPEN_MAX))), POLICY_SAY_WAITS);
-}
-
 #define T(name) cmocka_unit_test_setup_teardown(name, world_up, world_down)
 
 int main(void) {
@@ -593,7 +585,6 @@ int main(void) {
         T(what_waited_too_long_has_lapsed),
         T(an_extension_is_a_chain_of_its_own),
         T(what_is_over_is_small_and_found),
-        T(as_many_as_may_be_open_and_one_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

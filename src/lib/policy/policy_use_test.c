@@ -445,7 +445,7 @@ static void past_grants_do_not_slow_a_decision(void **unused) {
     (void)active(gid(1));
     for (unsigned i = 10; i < 3010; i++) {
         done(request(gid(i)));
-        if (i > 510) done(revoke(gid(i), K_AA));
+        if (i > 130) done(revoke(gid(i), K_AA));
     }
     check_reason(decide(gid(1), GET("a/1", 5)), ALLOWED);
     assert_int_equal(policy_grants_due(&state), grant_of(gid(1))->end_ms);
