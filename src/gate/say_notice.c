@@ -9,9 +9,11 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define NOTICE_LEAVES_MAX 512                      /* looked at for one answer, all tenants together */
-#define NOTICE_EVENT_BYTES_MAX 16384
+#define NOTICE_TOLD_COST 8                         /* of them a leaf that is told counts for: it is opened and signed, and others wait for the turn to end */
+#define NOTICE_EVENT_BYTES_MAX 7168                /* as many as there can be targets of a leaf fit into one answer */
 
 /* the key ------------------------------------------------------------------------------------------------------------------------------- */
 
@@ -111,6 +113,17 @@ static json_t *event_data(struct gate_tenant *t, uint64_t index, const struct sa
     return data;
 }
 
+/* Attack: a name so long that the alarm about it is none. False: there was nothing to leave out. */
+static bool event_shorten(json_t *event)
+{
+    json_t *data = json_object_get(event, "data"), *scope = json_object_get(data, "scope");
+    if (json_object_get(data, "shortened")) return false;
+    json_object_del(data, "key");
+    json_object_del(data, "text");
+    json_object_del(scope, "prefix");
+    return json_object_set_new(data, "shortened", json_true()) == 0;
+}
+
 static enum err event_write(struct gate_tenant *t, uint64_t index, const struct say_read *x, struct slice type, const char *id, struct buf *out)
 {
     char when[TIME_TEXT_MAX], tenant[ID_TEXT_CHARS + 1];
@@ -119,6 +132,10 @@ static enum err event_write(struct gate_tenant *t, uint64_t index, const struct 
     json_t *j = json_pack("{s:s, s:s, s:s, s:s%, s:s, s:s, s:s, s:o}", "specversion", "1.0", "id", id, "source", log_origin(t->control), "type", type.p, type.n,
                           "subject", tenant, "time", when, "datacontenttype", "application/json", "data", event_data(t, index, x, id));
     char *text = j ? json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    while (text && strlen(text) > out->max && event_shorten(j)) {
+        free(text);
+        text = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
+    }
     if (text) buf_put_str(out, text);
     free(text);
     json_decref(j);
@@ -164,6 +181,8 @@ static void none_put(struct buf *rows, const struct gate_tenant *t, uint64_t ind
 /* one answer ---------------------------------------------------------------------------------------------------------------------------- */
 
 #define NONE_ROW_BYTES (ID_BYTES + 8 + 1 + 3 * 2)
+_Static_assert(POLICY_NOTICES_MAX * 2 * (NONE_ROW_BYTES + POLICY_TEXT_BYTES_MAX + NOTICE_EVENT_BYTES_MAX + 256) + 2 * NONE_ROW_BYTES <= WIRE_DATA_BYTES_MAX,
+               "a leaf told to everybody fits into an answer");
 
 /* True: there is no room, or no time, for more. */
 static bool tenant_rows(struct gate *g, struct gate_tenant *t, uint64_t from, unsigned *left, struct buf *rows)
@@ -174,7 +193,7 @@ static bool tenant_rows(struct gate *g, struct gate_tenant *t, uint64_t from, un
     uint64_t told = UINT64_MAX;
     if (!policy_notice_next(t->state, &cursor)) i = MAX(i, size);              /* nobody wants to know */
     for (; i < size && !full && *left > 0; i++, (*left)--) {
-        AUTO(buf) struct buf one = BUF_INIT(WIRE_DATA_BYTES_MAX / 2);
+        AUTO(buf) struct buf one = BUF_INIT(WIRE_DATA_BYTES_MAX);
         enum err e = leaf_rows(g, t, i, &one);
         /* What cannot be told must not stop what comes behind it. */
         if (e != ERR_OK) log_line(LOG_WARN, "notice-not-made", "log=%s index=%llu err=%s", log_name(t->control), (unsigned long long)i, err_name(e));
@@ -183,6 +202,7 @@ static bool tenant_rows(struct gate *g, struct gate_tenant *t, uint64_t from, un
         if (full) break;
         buf_put_slice(rows, buf_slice(&one));
         told = i;
+        *left -= MIN(*left - 1, NOTICE_TOLD_COST);
     }
     if (i > from && told != i - 1) none_put(rows, t, i - 1);
     return i < size;

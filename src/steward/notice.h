@@ -8,7 +8,7 @@
  * where it was told (`next`); both stand in DIR/steward/cursors. In memory are at most NOTICE_ROWS_MAX rows a target, and they may be dropped at
  * any moment: the gate is asked again. So a target that is down holds up nobody, costs no memory, and is told in order from where it stopped, with
  * signatures made anew (a receiver refuses timestamps that are old). Told twice is possible (a crash between delivery and cursor), with the same
- * id; not told is not.
+ * id; not told is not, with one exception: whoever is refused thousands of times in a minute must not hide behind that what else happens.
  *
  * Trusts: the gate for rows and signatures. Distrusts: targets, which tenants choose (where they lie, how slow they are, what they answer).
  * Threads: the loop's. Spec: docs/spec/wire.md (NOTICES), docs/ops/notices.md.
@@ -55,6 +55,8 @@ struct notice_target {
     bool sending, full;
     unsigned failures;
     uint64_t due_ms;                               /* not before */
+    uint64_t alarms_from_ms, alarms_below;         /* of what was refused: since when, by the log's clock; leaves below were counted */
+    unsigned alarms;
     struct slice text, key;                        /* where to; key: tenant, kind, text */
 };
 struct notice_queue;

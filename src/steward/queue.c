@@ -161,6 +161,32 @@ static bool row_put(struct notice_queue *q, struct notice_target *t, const struc
     return true;
 }
 
+/* The gate's spelling has time and type last. */
+static bool refused_at(struct slice event, uint64_t *t_ms)
+{
+    static const char time[] = ",\"time\":\"2026-11-24T08:21:16.000Z\"", *const ends[] = {",\"type\":\"tillit.access.denied\"}", ",\"type\":\"tillit.access.refused\"}"};
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+        size_t n = strlen(ends[i]), head = sizeof time - 1;
+        if (event.n < n + head || memcmp(event.p + event.n - n, ends[i], n) != 0) continue;
+        const uint8_t *at = event.p + event.n - n - head;
+        return memcmp(at, time, 9) == 0 && time_parse_iso8601(slice_of(at + 9, head - 10), t_ms) == ERR_OK;
+    }
+    return false;
+}
+
+/* Attack: with requests or statements that are refused, thousands a minute, somebody makes a queue in front of what is done next. The first of each ten
+ * seconds are told; all stand on the log. */
+static bool one_alarm_too_many(struct notice_target *t, const struct wire_notice *n)
+{
+    uint64_t t_ms;
+    if (n->index < t->alarms_below || !refused_at(n->event, &t_ms)) return false;
+    t->alarms_below = n->index + 1;
+    if (t->alarms == 0 || t_ms < t->alarms_from_ms || t_ms - t->alarms_from_ms >= NOTICE_ALARMS_MS) t->alarms_from_ms = t_ms, t->alarms = 0;
+    if (t->alarms >= NOTICE_ALARMS_MAX) return true;
+    t->alarms++;
+    return false;
+}
+
 /* False: no more targets can be known; the tenant is looked at again from this leaf on. */
 static bool take_row(struct notice_queue *q, struct notice_tenant *tenant, const struct wire_notice *n, uint64_t now_ms)
 {
@@ -171,7 +197,7 @@ static bool take_row(struct notice_queue *q, struct notice_tenant *tenant, const
     if (!t && !(t = target_new(q, tenant, n->kind, k, n->index))) return false;
     /* Below `queued`: had already (a target may be named twice). Asked from behind it: there may be leaves between that it has not seen. */
     if (n->index < t->queued || tenant->asked > t->queued || t->full) return true;
-    t->full = !row_put(q, t, n, now_ms);
+    t->full = !one_alarm_too_many(t, n) && !row_put(q, t, n, now_ms);
     t->queued = n->index + !t->full;
     return true;
 }

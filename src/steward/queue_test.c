@@ -265,6 +265,63 @@ static void memory_is_bounded_and_what_found_no_room_is_asked_for_again(void **s
     assert_true(notice_behind(q, 0));
 }
 
+static void refused(uint64_t index, const char *type, unsigned second)
+{
+    char event[256];
+    snprintf(event, sizeof event, "{\"id\":\"x\",\"time\":\"2026-11-24T08:21:%02u.000Z\",\"type\":\"tillit.access.%s\"}", second, type);
+    const struct wire_notice n = {.tenant = slice_of(A, ID_BYTES), .index = index, .kind = WIRE_NOTICE_WEBHOOK, .target = SLICE_LIT("http://x"), .event = slice_str(event),
+                                  .signature = SLICE_LIT("1 v1a,x")};
+    wire_put_notice(&rows, &n);
+}
+
+static void thousands_of_alarms_do_not_stand_before_what_is_done(void **state)
+{
+    uint64_t index = 0;
+    (void)state;
+    refused(index++, "login", 11);
+    check_err(take(0), ERR_OK);
+    struct notice_target *slow = notice_next(q, 0);
+    for (unsigned batch = 0; batch < 20; batch++) {
+        for (unsigned i = 0; i < 100; i++) refused(index++, i % 2 ? "denied" : "refused", 11 + batch / 10 * 9);    /* 9 s later: the same ten seconds */
+        check_err(take(0), ERR_OK);
+    }
+    refused(index, "revoke", 20);
+    check_err(take(0), ERR_OK);
+    notice_done(q, slow, true, 0);
+    for (unsigned i = 1; i <= NOTICE_ALARMS_MAX; i++) assert_int_equal(told(0, true), i);
+    assert_int_equal(told(0, true), index);
+    assert_int_equal(told(0, true), UINT64_MAX);
+    assert_int_equal(notice_target_count(q), 0);
+}
+
+static void ten_seconds_later_alarms_are_told_again(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < NOTICE_ALARMS_MAX; i++) refused(i, "denied", 10);
+    refused(NOTICE_ALARMS_MAX, "denied", 19);
+    refused(NOTICE_ALARMS_MAX + 1, "denied", 20);
+    check_err(take(0), ERR_OK);
+    for (unsigned i = 0; i < NOTICE_ALARMS_MAX; i++) assert_int_equal(told(0, true), i);
+    assert_int_equal(told(0, true), NOTICE_ALARMS_MAX + 1);
+    assert_int_equal(told(0, true), UINT64_MAX);
+    assert_int_equal(notice_target_count(q), 0);
+}
+
+static void alarms_of_who_was_away_are_told_all_the_same(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < NOTICE_ALARMS_MAX; i++) refused(i, "denied", 10);
+    check_err(take(0), ERR_OK);
+    assert_int_equal(told(0, false), 0);
+    for (unsigned from = 0; from < 2; from++) {
+        assert_int_equal(asked(A, true, 1000), from);
+        for (unsigned i = from; i < NOTICE_ALARMS_MAX; i++) refused(i, "denied", 10);
+        check_err(take(1000), ERR_OK);
+        assert_int_equal(told(1000, true), from);
+    }
+    for (unsigned i = 2; i < NOTICE_ALARMS_MAX; i++) assert_int_equal(told(1000, true), i);
+}
+
 static void an_answer_to_something_else_is_refused(void **state)
 {
     (void)state;
@@ -399,7 +456,8 @@ int main(void)
         FACT(the_wait_doubles_up_to_its_end), FACT(a_row_that_waited_too_long_is_asked_for_again), FACT(of_one_target_so_many_rows_are_held_and_the_next_comes_later),
         FACT(a_tenant_has_so_many_calls_and_another_is_not_kept_waiting), FACT(those_that_failed_leave_calls_to_the_others),
         FACT(who_is_far_behind_is_asked_for_one_tenant_at_a_time), FACT(a_target_that_is_named_no_more_is_forgotten), FACT(more_targets_than_may_be_known_are_told_later),
-        FACT(memory_is_bounded_and_what_found_no_room_is_asked_for_again), FACT(an_answer_to_something_else_is_refused), FACT(rows_cut_at_every_byte_are_refused),
+        FACT(memory_is_bounded_and_what_found_no_room_is_asked_for_again), FACT(thousands_of_alarms_do_not_stand_before_what_is_done), FACT(ten_seconds_later_alarms_are_told_again), FACT(alarms_of_who_was_away_are_told_all_the_same),
+        FACT(an_answer_to_something_else_is_refused), FACT(rows_cut_at_every_byte_are_refused),
         FACT(what_is_written_is_read_and_goes_on_from_there), FACT(a_file_that_is_not_ours_is_refused_with_its_line),
         FACT(the_longest_target_is_read_and_one_longer_is_not), FACT(the_file_is_the_old_one_or_the_new_one),
     };

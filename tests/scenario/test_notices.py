@@ -87,6 +87,14 @@ def test_each_step_of_a_grant_is_told(case):
             assert e["specversion"] == "1.0" and e["id"] == e["data"]["receipt"] and "terms" not in e["data"] and "peer" not in e["data"], e
         assert {said.answer["receipt"] for said in told} <= set(once), "what was said is what arrived"
 
+    r = p.granted(ines, "docs", prefix="%01" * 339)    # names so long that the alarm about them would be none
+    session = p.login(r, ines)
+    reader = Caller(s, url=s.endpoints["s3_access"], key=session["AccessKeyId"], secret=session["SecretAccessKey"])
+    assert reader.call("GET", "/docs/" + "%02" * 1024, headers=[("x-amz-security-token", session["SessionToken"])]).status == 403
+    alarm = wait_for(lambda: [n for n in other.taken if n.event["data"].get("grant") == r.grant and n.event["type"].endswith(".denied")], 60)[0]
+    alarm.verify(key)
+    assert alarm.event["data"]["shortened"] is True and alarm.event["data"]["why"] == "grant-scope" and "key" not in alarm.event["data"], alarm.event
+
 
 # the steward alone with a gate of the test's -------------------------------------------------------------------------------------
 

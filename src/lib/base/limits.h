@@ -391,6 +391,8 @@
 #define NOTICE_SENDS_PER_TENANT_MAX 4            /* slow targets of one tenant must not take all */
 #define NOTICE_CURSORS_BYTES_MAX (32 * 1024 * 1024)  /* TENANTS_MAX lines, and NOTICE_TARGETS_MAX of the longest */
 #define NOTICE_MAIL_BYTES_MAX 65536              /* an event in a person's words */
+#define NOTICE_ALARMS_MAX 16                     /* of NOTICE_ALARMS_MS by the log's clock: what was refused past them is not told */
+#define NOTICE_ALARMS_MS 10000
 #define NOTICE_CA_BYTES_MAX (1024 * 1024)         /* the file of [notices] ca */
 #define NOTICE_TEXT_CHARS_MAX 700                /* of one value in a mail */
 
