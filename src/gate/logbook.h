@@ -100,9 +100,11 @@ MUST_USE enum err log_pending(struct gate_log *l, log_pending_cb cb, void *ctx);
 MUST_USE enum err log_read(struct gate_log *l, uint64_t index, struct buf *leaf, struct buf *opening);
 
 /* All that are durable, in order, each as log_read() gives it: for the fold of a whole log at a start. What `each` gets are loans for the call;
- * its error ends the walk and is the answer. */
+ * its error ends the walk and is the answer. Before it comes `check` (NULL: none), on a thread of the walk's own while there are many: it must
+ * look at nothing but what it gets; its error ends the walk when the leaf's turn has come. */
+typedef enum err (*log_check)(struct ledger_hash *h, struct slice leaf, struct slice opening);
 typedef enum err (*log_each)(void *ctx, uint64_t index, struct slice leaf, struct slice opening);
-MUST_USE enum err log_walk(struct gate_log *l, log_each each, void *ctx);
+MUST_USE enum err log_walk(struct gate_log *l, log_check check, log_each each, void *ctx);
 
 /* Signed checkpoint of the published size (signed once per size, cached). */
 MUST_USE enum err log_checkpoint(struct gate_log *l, struct buf *out);

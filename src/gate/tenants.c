@@ -293,16 +293,24 @@ static void iam_fold(struct gate *g, const struct record_leaf *l, struct slice s
     if (record_sub_get(sub_value, &sub) == ERR_OK) key_fold(g, l, sub.third, sub.user);
 }
 
-/* *l and *o: what was parsed; loans of the texts. */
+/* LAW-6: an opening opens beside its own leaf only (log_read), and no leaf of these logs that has commitments is without one: whoever can write the
+ * disk of a stopped gate cannot name an owner. Of the provider log `start` alone has none. */
+static enum err opening_checked(struct ledger_hash *h, struct slice leaf, struct slice opening)
+{
+    struct record_leaf l;
+    struct record_opening o = {0};
+    TRY(record_leaf_parse(leaf, RECORD_LOG_ANY, &l));
+    if (opening.n > 0) TRY(record_opening_parse(opening, &o));
+    return record_opening_check(h, &l, &o);
+}
+
+/* Each opening was checked against its leaf. *l and *o: what was parsed; loans of the texts. */
 static enum err control_apply(struct gate *g, struct gate_tenant *t, uint64_t index, struct slice leaf, struct slice opening, struct record_leaf *l,
                               struct record_opening *o)
 {
     *o = (struct record_opening){0};
     TRY(record_leaf_parse(leaf, RECORD_LOG_CONTROL, l));
     if (opening.n > 0) TRY(record_opening_parse(opening, o));
-    /* LAW-6: an opening opens beside its own leaf only (log_read), and no leaf of this log is without one: whoever can write the disk of
-     * a stopped gate cannot name an owner. */
-    TRY(record_opening_check(&g->hash, l, o));
     TRY(policy_apply(t->state, index, l, opening.n > 0 ? o : NULL));
     if (l->kind == RECORD_K_GENESIS) {
         struct slice account = record_text(l, RECORD_F_ACCOUNT), name = opened(o, RECORD_F_NAME);
@@ -322,16 +330,17 @@ enum err tenants_control_apply(struct gate *g, struct gate_tenant *t, uint64_t i
 {
     struct record_leaf l;
     struct record_opening o;
+    TRY(opening_checked(&g->hash, leaf, opening));
     return control_apply(g, t, index, leaf, opening, &l, &o);
 }
 
 /* Runs each leaf of a log through `each` (NULL: none); the last one's time is the log's. */
-static enum err fold(struct gate_log *l, log_each each, void *ctx)
+static enum err fold(struct gate_log *l, log_check check, log_each each, void *ctx)
 {
     AUTO(buf) struct buf leaf = BUF_INIT(LEAF_BYTES_MAX), opening = BUF_INIT(OPENING_BYTES_MAX);
     struct record_leaf parsed;
     uint64_t n = log_durable(l);
-    if (each) TRY(log_walk(l, each, ctx));
+    if (each) TRY(log_walk(l, check, each, ctx));
     if (n == 0) return ERR_OK;
     TRY(log_read(l, n - 1, &leaf, &opening));
     TRY(record_leaf_parse(buf_slice(&leaf), RECORD_LOG_ANY, &parsed));
@@ -359,9 +368,9 @@ enum err tenants_logs_open(struct gate *g, struct gate_tenant *t)
     TRY(policy_init(t->state));
     t->grave_ms = g->conf.grave_ms;
     t->display_name = g->conf.display_name;
-    TRY(fold(t->control, control_each, &o));
+    TRY(fold(t->control, opening_checked, control_each, &o));
     t->before_ms = t->state->t_ms;
-    return fold(t->access, NULL, NULL);
+    return fold(t->access, NULL, NULL, NULL);
 }
 
 static enum err fold_tenant(struct gate *g, const struct record_leaf *l, struct slice name)
@@ -395,7 +404,6 @@ static enum err provider_each(void *ctx, uint64_t index, struct slice leaf, stru
     struct record_opening o = {0};
     TRY(record_leaf_parse(leaf, RECORD_LOG_PROVIDER, &l));
     if (opening.n > 0) TRY(record_opening_parse(opening, &o));
-    TRY(record_opening_check(&g->hash, &l, &o));   /* LAW-6, as for a tenant's control log; `start` alone has none */
     statements_seen(g, opened(&o, RECORD_F_STMT));
     TRY(say_provider_apply(g, index, leaf, opening));
     if (l.kind == RECORD_K_GENESIS) tenants_signers_take(&g->officers, l.f[RECORD_F_SIGNER].text);
@@ -435,9 +443,9 @@ static enum err logs_and_keys_open(struct gate *g, struct buf *why)
     TRY(say_provider_open(g));
     TRY(log_add(g, &g->provider_key, LOG_KIND_PROVIDER, 0, &g->provider));
     TRY(log_add(g, &g->provider_key, LOG_KIND_HEADS, UINT32_MAX, &g->heads));
-    TRY(fold(g->heads, NULL, NULL));
+    TRY(fold(g->heads, NULL, NULL, NULL));
     TRY(keyrings_open(g, why));
-    enum err e = fold(g->provider, provider_each, g);
+    enum err e = fold(g->provider, opening_checked, provider_each, g);
     if (e != ERR_OK) {
         buf_printf(why, "the provider log cannot be folded (%s); gate/logs, gate/openings and gate/keys do not belong together, or were changed; put back one copy of all three", err_text(e));
         return e;

@@ -346,6 +346,9 @@ MUST_USE enum err logbook_flat_write(struct logbook *lb, struct gate_log *l, con
 MUST_USE enum err logbook_flat_cut(struct logbook *lb, struct gate_log *l);         /* what lies behind flat.count goes */
 MUST_USE enum err logbook_flat_sync(struct logbook *lb, struct gate_log *l);
 /* Any thread. Either may be NULL. */
+/* log.c: any thread with a hash and a context of its own. */
+MUST_USE enum err logbook_open_beside(struct ledger_hash *h, struct keys_ctx *c, const struct secret *key, uint64_t index, struct slice leaf,
+                                      struct slice sealed, struct buf *out);
 /* Many items in order without a system call for each. The loans hold until the next item. */
 struct flat_window {
     int fd;

@@ -31,10 +31,15 @@ void log_set_last_time(struct gate_log *l, uint64_t t) { l->last_t = MAX(l->last
 
 /* LAW-6: the files have no key, so whoever writes the disk of a stopped gate can make leaf, hashes and WAL agree on an owner of his own.
  * What is sealed was sealed with its leaf's hash: it opens beside no other leaf. */
-static enum err open_beside(struct gate_log *l, const struct secret *key, uint64_t index, struct slice leaf, struct slice sealed, struct buf *out) {
+enum err logbook_open_beside(struct ledger_hash *h, struct keys_ctx *c, const struct secret *key, uint64_t index, struct slice leaf, struct slice sealed,
+                             struct buf *out) {
     uint8_t hash[HASH_BYTES];
-    ledger_leaf_hash(&l->lb->hash, leaf, hash);
-    return keys_open_at(l->lb->keys, key, index, slice_of(hash, HASH_BYTES), sealed, out);
+    ledger_leaf_hash(h, leaf, hash);
+    return keys_open_at(c, key, index, slice_of(hash, HASH_BYTES), sealed, out);
+}
+
+static enum err open_beside(struct gate_log *l, const struct secret *key, uint64_t index, struct slice leaf, struct slice sealed, struct buf *out) {
+    return logbook_open_beside(&l->lb->hash, l->lb->keys, key, index, leaf, sealed, out);
 }
 
 /* marks and pending commands (rule 5) ------------------------------------------------------------------------------------------ */
@@ -91,35 +96,6 @@ enum err log_read(struct gate_log *l, uint64_t index, struct buf *leaf, struct b
     if (!buf_ok(leaf) || !buf_ok(&sealed)) return ERR_LIMIT;
     if (opening == NULL || sealed.n == 0) return ERR_OK; /* a leaf without commitments has no opening */
     return open_beside(l, &l->opening_key, index, slice_of(leaf->p + from, leaf->n - from), buf_slice(&sealed), opening);
-}
-
-/* One leaf of the walk: from its windows while it lies in flat files. */
-static enum err walk_one(struct gate_log *l, struct flat_walk *w, uint64_t index, struct buf *leaf, struct buf *opening, struct slice *out) {
-    struct slice sealed = {0};
-    buf_reset(leaf);
-    buf_reset(opening);
-    if (w == NULL) {
-        TRY(log_read(l, index, leaf, opening));
-        *out = buf_slice(leaf);
-        return ERR_OK;
-    }
-    TRY(logbook_flat_walk_item(w, index, out, &sealed));
-    return sealed.n == 0 ? ERR_OK : open_beside(l, &l->opening_key, index, *out, sealed, opening);
-}
-
-enum err log_walk(struct gate_log *l, log_each each, void *ctx) {
-    AUTO(buf) struct buf leaf = BUF_INIT(LEAF_BYTES_MAX), opening = BUF_INIT(OPENING_BYTES_MAX);
-    struct slice at;
-    struct flat_walk w;
-    uint64_t n = atomic_load(&l->durable), flat = MIN(n, atomic_load(&l->published));
-    enum err e = flat > 0 ? logbook_flat_walk_begin(l->lb, l, &w) : ERR_OK;
-    if (e == ERR_MISSING) e = ERR_CORRUPT;
-    for (uint64_t i = 0; i < n && e == ERR_OK; i++) {
-        e = walk_one(l, i < flat ? &w : NULL, i, &leaf, &opening, &at);
-        if (e == ERR_OK) e = each(ctx, i, at, buf_slice(&opening));
-    }
-    if (flat > 0) logbook_flat_walk_end(&w);
-    return e;
 }
 
 /* heads ------------------------------------------------------------------------------------------------------------------------------ */

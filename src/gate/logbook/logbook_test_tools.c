@@ -240,7 +240,7 @@ static enum err walked_one(void *ctx, uint64_t index, struct slice leaf, struct 
 
 static void walk_check(struct gate_log *l, uint64_t size) {
     struct walked w = {l, 0};
-    assert_int_equal(log_walk(l, walked_one, &w), ERR_OK);
+    assert_int_equal(log_walk(l, NULL, walked_one, &w), ERR_OK);
     assert_int_equal(w.n, size);
 }
 

@@ -11,10 +11,11 @@ enum term_type { TYPE_WORD, TYPE_BUCKET, TYPE_PREFIX, TYPE_INT, TYPE_TIME, TYPE_
 enum term_often { ONE, MANY };
 static const struct {
     const char *name;
+    size_t name_n;
     enum term_type type;
     enum term_often often;
 } terms[RECORD_TERM_COUNT] = {
-#define TERM(NAME, name, type, often) [RECORD_TERM_##NAME] = {name, TYPE_##type, often},
+#define TERM(NAME, name, type, often) [RECORD_TERM_##NAME] = {name, sizeof(name) - 1, TYPE_##type, often},
 #include "record/statement_term.def"
 };
 _Static_assert(RECORD_TERM_COUNT <= 64, "sets of terms are 64-bit masks");
@@ -169,22 +170,21 @@ static bool value_ok(enum term_type type, struct slice v)
 
 /* lists -------------------------------------------------------------------------------------------------------------------- */
 
-static bool term_of(struct slice name, enum record_term *out)
+static struct slice name_of(enum record_term t) { return slice_of((const uint8_t *)terms[t].name, terms[t].name_n); }
+
+/* The item's term, from *t on: items are in order, and so are the names in the table. */
+static bool term_of(struct slice name, enum record_term *t)
 {
-    for (unsigned t = 0; t < RECORD_TERM_COUNT; t++) {
-        if (!slice_is(name, terms[t].name)) continue;
-        *out = (enum record_term)t;
-        return true;
-    }
-    return false;
+    while (*t < RECORD_TERM_COUNT && !slice_eq(name, name_of(*t))) (*t)++;
+    return *t < RECORD_TERM_COUNT;
 }
 
 enum err record_terms_check(struct slice list, record_term_set required, record_term_set allowed)
 {
     record_term_set have = 0;
     struct slice rest = list, item, before = {NULL, 0}, name;
+    enum record_term t = 0;
     while (record_list_text(&rest, &item)) {
-        enum record_term t;
         if (before.p && slice_cmp(before, item) >= 0) return ERR_INPUT;
         before = item;
         struct slice value = slice_cut(item, '=', &name);
@@ -199,10 +199,10 @@ enum err record_terms_check(struct slice list, record_term_set required, record_
 struct slice record_term(const struct record_statement *s, enum record_term t, size_t nth)
 {
     ASSERT(t < RECORD_TERM_COUNT);
-    struct slice rest = s->terms, item, name;
+    struct slice rest = s->terms, item, want = name_of(t);
     while (record_list_text(&rest, &item)) {
-        struct slice value = slice_cut(item, '=', &name);
-        if (slice_is(name, terms[t].name) && nth-- == 0) return value;
+        if (item.n <= want.n || item.p[want.n] != '=' || memcmp(item.p, want.p, want.n) != 0) continue;
+        if (nth-- == 0) return slice_of(item.p + want.n + 1, item.n - want.n - 1);
     }
     return (struct slice){NULL, 0};
 }
