@@ -50,6 +50,12 @@ def statements():
     return {s.kind: s for s in whole(found, text, "STATEMENT")}
 
 
+def terms():
+    """{name: type} of statement_term.def."""
+    text = source("lib", "record", "statement_term.def")
+    return dict(whole(re.findall(r'^TERM\(\w+,\s*"([\w-]+)",\s*(\w+),', text, re.M), text, "TERM"))
+
+
 def messages():
     """{name: (roles that may send it, roles that may be told it)} of wire.def."""
     bit = {"WIRE_ROLE_FRONT": 1, "WIRE_ROLE_GATE": 2, "WIRE_ROLE_KEEPER": 4, "WIRE_ROLE_STEWARD": 8, "WIRE_ROLE_ACCESS": 16, "WIRE_ROLE_ANY": 31}
