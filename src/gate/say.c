@@ -129,7 +129,8 @@ static const char *signed_by_passkey(struct say *s, const struct say_submission 
     }
     if (!term.p || record_passkey_parse(term, &key) != ERR_OK) return policy_say_text(POLICY_SAY_UNKNOWN);
     enum record_webauthn w = record_webauthn_verify(&s->g->hash, &key, &a, u->text, origin, rpid, seen, &counter);
-    if (w != RECORD_WEBAUTHN_OK && !passkey_let(w)) return record_webauthn_text(w);
+    s->copied = w == RECORD_WEBAUTHN_COUNTER && !passkey_let(w);           /* by the key, or a copy of it: who has it is told by a leaf */
+    if (w != RECORD_WEBAUTHN_OK && !s->copied && !passkey_let(w)) return record_webauthn_text(w);
     s->by = POLICY_KEY_PASSKEY;
     buf_put_slice(&s->key, term);
     return NULL;
@@ -301,12 +302,12 @@ static void say_put_outcome(struct say *s, const struct say_submission *u)
     put_state(s, grant);
 }
 
-/* A statement whose nonce was taken, or whose time is wrong, is refused whatever it says. */
-static enum policy_say again(const struct say_submission *u, enum err nonce)
+/* A statement whose nonce was taken, whose time is wrong, or that a copied device may have signed, is refused whatever it says. */
+static enum policy_say again(const struct say *s, const struct say_submission *u, enum err nonce)
 {
     if (nonce == ERR_EXISTS) return POLICY_SAY_REPEATED;
     bool late = u->s.t + STATEMENT_SKEW_MS < u->now_ms, early = u->s.t > u->now_ms + STATEMENT_SKEW_MS;
-    return late || early ? POLICY_SAY_CLOCK : POLICY_SAY_DONE;
+    return late || early ? POLICY_SAY_CLOCK : s->copied ? POLICY_SAY_COPIED : POLICY_SAY_DONE;
 }
 
 /* So that mirrors find it in this turn. */
@@ -405,7 +406,7 @@ void say_submit(struct gate *g, const struct say_submission *u, statement_done d
         say_refuse(s, 503, "busy", "the gate cannot take statements now: its log, its clock or very many of them; nothing was done");
         return;
     }
-    enum policy_say first = again(u, e);
+    enum policy_say first = again(s, u, e);
     if (first == POLICY_SAY_REPEATED && repeated_before(g, nonce, u->now_ms)) {
         say_refuse(s, policy_say_status(first), policy_say_text(first), policy_say_what(first));
         return;

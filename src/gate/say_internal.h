@@ -45,6 +45,7 @@ struct say {
     enum policy_say say;
     enum policy_by_key by;
     struct buf key;                                /* who signed: policy_signer.key */
+    bool copied;                                   /* a good signature, with a counter that was seen before */
     uint8_t digest[HASH_BYTES];                    /* of its text */
     bool has_grant;                                /* access.*: its subject is an id */
     uint8_t grant[ID_BYTES];

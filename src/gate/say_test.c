@@ -423,6 +423,31 @@ static void an_assertion_that_does_not_verify_has_no_leaf(void **state)
     assert_int_equal(log_size(r->t->control), size);
 }
 
+/* The device says 1, its copy 1: whichever is second is refused by name, with a leaf, and so is nothing of what it signed before. */
+static void a_copied_passkey_is_told_on_the_log(void **state)
+{
+    char digest[64];
+    (void)state;
+    request(GRANT, digest);
+    taken(approve(&manager, GRANT, digest, ""));
+    enrol_passkey();
+    assert_int_equal(SAY(&approver, ACCESS_LOOK, GRANT, ""), 200);
+    approver.counter--;
+    assert_int_equal(approve(&approver, GRANT, digest, ""), 403);
+    say_rig_refused(r, r->t, "counter");
+    uint64_t size = log_size(r->t->control);
+    char *body = strdup(r->body);
+    say_rig_send(r, body);                         /* that one again: told once more, and then no more */
+    assert_int_equal(say_rig_wait(r), 409);
+    say_rig_refused(r, r->t, "repeated");
+    say_rig_send(r, body);
+    assert_int_equal(say_rig_wait(r), 409);
+    assert_int_equal(log_size(r->t->control), size + 1);
+    free(body);
+    taken(approve(&approver, GRANT, digest, ""));
+    assert_string_equal(say_rig_text(r, "state"), "approved");
+}
+
 /* restarts ------------------------------------------------------------------------------------------------------------------------------ */
 
 static void a_restart_folds_the_same_people_and_grants(void **state)
@@ -515,7 +540,7 @@ int main(void)
         T(kinds_with_leaves_of_their_own_are_recorded_when_refused), T(a_plain_key_of_staff_is_refused), T(a_strangers_statement_is_counted_and_has_no_leaf),
         T(a_device_that_nobody_touched_signs_nothing), T(a_clock_that_is_off_is_refused_with_a_leaf),
         T(a_nonce_that_was_taken_is_refused_and_its_copies_fill_no_log), T(a_tenant_that_is_not_there_is_told_on_the_providers_log),
-        T(a_body_cut_anywhere_is_refused_and_leaves_nothing), T(an_approver_signs_by_passkey), T(an_assertion_that_does_not_verify_has_no_leaf),
+        T(a_body_cut_anywhere_is_refused_and_leaves_nothing), T(an_approver_signs_by_passkey), T(an_assertion_that_does_not_verify_has_no_leaf), T(a_copied_passkey_is_told_on_the_log),
         T(a_restart_folds_the_same_people_and_grants), T(a_crash_between_the_two_logs_is_made_good_at_start),
         T(what_time_does_to_a_grant_stands_on_the_log), T(a_grant_for_later_begins_with_a_leaf),
     };

@@ -5,7 +5,7 @@ import re
 
 from lib.case import ROOT, rows
 from lib.passkey import Passkey
-from lib.people import MIB, People, Person
+from lib.people import MIB, People, Person, text
 from lib.raw import Caller
 
 RPID, ORIGIN = "sign.customer.example", "https://sign.customer.example"
@@ -95,10 +95,14 @@ def test_every_kind_of_statement_is_signed_by_passkeys(case):
     def said(key, kind, /, subject=None, **terms):
         seen.add(kind)
         return p.say(key, kind, subject, **terms)
-    access(p, passkey, customers_side(p, passkey, said), said)
+    anna = customers_side(p, passkey, said)
+    access(p, passkey, anna, said)
+    copied = text("access.look", None, p.tenant, {})
+    p.send(copied, anna.key.sign(copied, counter=1), why="counter")
+    p.send(copied, anna.key.sign(copied, counter=1), why="repeated")
     assert seen == kinds(), seen ^ kinds()
-    code, text = replayed(s)
-    assert code == 0, text
+    code, found = replayed(s)
+    assert code == 0, found
     by = {r["auth"] for r in s.log_records("control") if r.get("act") == "access.approve"}
     assert by == {"passkey"}, by
 

@@ -231,7 +231,7 @@ UNUSED static void dump_all(const struct policy_state *s, struct buf *out) {
 #define SAYS_GRANTS(X) X(NOT_MANAGER) X(NOT_REQUESTER) X(NOT_YOURS) X(OWN_REQUEST) X(OTHER_PERSON) X(NOT_ELIGIBLE) X(NOT_ROLE) X(PURPOSE) X(CATEGORY) X(DENIED_BY_RULE) \
     X(COUNTRY) X(NO_GRANT) X(OTHER_REQUEST) X(WIDENS)          /* policy_grant_test.c */
 #define SAYS_OWN(X) X(NOT_OWNER) X(NOT_TAKEN)      /* policy_side_test.c: kinds that have leaves of their own */
-#define SAYS_GATE(X) X(NOT_TOUCHED) X(REPEATED) X(CLOCK)     /* what only the gate sees */
+#define SAYS_GATE(X) X(NOT_TOUCHED) X(COPIED) X(REPEATED) X(CLOCK)     /* what only the gate sees */
 #define SAYS_ONE(NAME) POLICY_SAY_##NAME,
 
 UNUSED static void check_reached(const enum policy_say *want, size_t count) {

@@ -161,9 +161,9 @@ enum err policy_said_of(struct ledger_hash *h, const struct record_leaf *leaf, c
     return ERR_OK;
 }
 
-/* Refusals that hang on what only the gate sees: nonces, its clock, a device's flags. They change nothing here. */
+/* Refusals that hang on what only the gate sees: nonces, its clock, a device's flags and counter. They change nothing here. */
 static bool gates_own(struct slice why) {
-    static const enum policy_say own[] = {POLICY_SAY_REPEATED, POLICY_SAY_CLOCK, POLICY_SAY_NOT_TOUCHED};
+    static const enum policy_say own[] = {POLICY_SAY_REPEATED, POLICY_SAY_CLOCK, POLICY_SAY_NOT_TOUCHED, POLICY_SAY_COPIED};
     for (size_t i = 0; i < ARRAY_LEN(own); i++) {
         if (slice_is(why, says[own[i]].text)) return true;
     }

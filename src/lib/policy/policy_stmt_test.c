@@ -156,7 +156,8 @@ static void a_leaf_says_what_comes_of_its_statement(void **unused) {
         enum policy_say claimed;
         enum err want;
     } refused[] = {{POLICY_SAY_DONE, ERR_VERIFY},   {POLICY_SAY_UNKNOWN, ERR_VERIFY}, {POLICY_SAY_NOT_APPROVER, ERR_OK},
-                   {POLICY_SAY_REPEATED, ERR_OK},   {POLICY_SAY_CLOCK, ERR_OK},       {POLICY_SAY_NOT_TOUCHED, ERR_OK}};
+                   {POLICY_SAY_REPEATED, ERR_OK},   {POLICY_SAY_CLOCK, ERR_OK},       {POLICY_SAY_NOT_TOUCHED, ERR_OK},
+                   {POLICY_SAY_COPIED, ERR_OK}};
     for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
         leaf_of(bad, refused[i].claimed);
         assert_int_equal(apply_built(&state, state.size), refused[i].want);

@@ -10,6 +10,7 @@ struct lie {
     bool signature, date, late_person, mirror_ref, mirror_act, stranger_mirror, other_genesis;
     bool budget_text, self_approval, no_manager, denied_login, elsewhere, told_elsewhere, wrong_grant, twice;
     bool by_passkey, other_origin, old_counter;       /* the customer's approver has one */
+    const char *refused;                              /* `why` of the approver's leaf */
 };
 
 /* control/3 origin.set, 4 approver.set: from there on the owner is none. */
@@ -91,7 +92,7 @@ static void until_login(struct world *x, const struct lie *lie)
     approve(x, lie->self_approval ? &x->engineer : &x->manager, NULL);
     if (!lie->no_manager) stmt(x, &x->t.control, NULL, NO_REF);
     approve(x, lie->by_passkey ? &x->passkey : &x->owner, "bytes=10485760");
-    stmt(x, &x->t.control, NULL, NO_REF);
+    stmt(x, &x->t.control, lie->refused, NO_REF);
     if (lie->elsewhere) utter(x, RECORD_STATEMENT_ACCESS_LOGIN, &x->engineer, x->grant_text, true, (const char *const[]){"country=US", NULL});
     else login(x);
     stmt(x, &x->t.control, lie->denied_login ? "state" : lie->told_elsewhere ? "country" : NULL, NO_REF);
@@ -175,7 +176,13 @@ static void each_statement_that_is_wrong_is_named(void **state)
     /* passkeys */
     WRONG(NULL, VERIFY_NOWHERE, true, .by_passkey = true);
     WRONG("bad-signature", 11, false, .by_passkey = true, .other_origin = true);
-    WRONG("bad-signature", 12, false, .by_passkey = true, .old_counter = true);
+    WRONG("wrong-statement", 12, false, .by_passkey = true, .old_counter = true);
+    /* a counter that was seen is a reason by itself, and comes behind the gate's other two; it is none for another */
+    WRONG(NULL, VERIFY_NOWHERE, true, .by_passkey = true, .old_counter = true, .refused = "counter", .denied_login = true);
+    WRONG(NULL, VERIFY_NOWHERE, true, .by_passkey = true, .old_counter = true, .refused = "repeated", .denied_login = true);
+    WRONG("wrong-statement", 12, false, .by_passkey = true, .old_counter = true, .refused = "state", .denied_login = true);
+    WRONG("wrong-statement", 11, false, .by_passkey = true, .refused = "counter", .denied_login = true);
+    WRONG("bad-signature", 11, false, .by_passkey = true, .other_origin = true, .refused = "counter", .denied_login = true);
     /* mirrors */
     WRONG("wrong-mirror", 4, false, .stranger_mirror = true);
     WRONG("wrong-mirror", 4, true, .mirror_ref = true);

@@ -69,7 +69,7 @@ void replay_stmt(struct replay *p, uint64_t index, const struct record_leaf *l, 
     }
     if (record_has(l, RECORD_F_REF)) {
         p->mirrors++;
-        if ((why = mirror_wrong(p, l, &v))) verify_find(p->report, "wrong-mirror", "control", index, "%s", why);
+        if ((why = v.copied ? "a passkey's counter went back" : mirror_wrong(p, l, &v))) verify_find(p->report, "wrong-mirror", "control", index, "%s", why);
         return;
     }
     if ((why = same_thing(p, index, l, &v.statement))) {
@@ -79,6 +79,7 @@ void replay_stmt(struct replay *p, uint64_t index, const struct record_leaf *l, 
     struct policy_statement said = {.s = &v.statement, .signer = v.signer, .t_ms = record_int(l, RECORD_F_T, 0)};
     memcpy(said.digest, v.digest, HASH_BYTES);
     enum policy_say is = verify_said_before(&p->statements, l, &v.statement);
+    if (is == POLICY_SAY_DONE && v.copied) is = POLICY_SAY_COPIED;
     if (is == POLICY_SAY_DONE) is = policy_say(&p->state, &said);
     if (p->unknown) {
         p->erased++;

@@ -37,7 +37,8 @@ static const char *by_passkey(struct ledger_hash *h, struct slice who, struct sl
     (void)policy_passkey(state, key.credential, &seen);
     enum record_webauthn w = record_webauthn_verify(h, &key, &a, out->value.text, origin, rpid, seen, &counter);
     out->signer = (struct policy_signer){.key = who, .by = POLICY_KEY_PASSKEY};
-    return w == RECORD_WEBAUTHN_OK ? NULL : "the passkey's assertion does not verify";
+    out->copied = w == RECORD_WEBAUTHN_COUNTER;       /* the signature is good: that a copy may have made it is what comes of the statement */
+    return w == RECORD_WEBAUTHN_OK || out->copied ? NULL : "the passkey's assertion does not verify";
 }
 
 const char *verify_signature(struct ledger_hash *h, const struct record_leaf *l, const struct record_opening *o, const struct policy_state *state,

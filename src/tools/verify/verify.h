@@ -281,6 +281,7 @@ struct verify_signed {
     struct record_statement statement;
     uint8_t digest[HASH_BYTES];                       /* of its text */
     struct policy_signer signer;                      /* loan of the opening */
+    bool copied;                                      /* a passkey's counter was seen before: refused, if clock and nonce do not refuse it first */
 };
 /* NULL: the statement under `stmt` is signed by whom `who` and `auth` say; else what is wrong. state: for origins and counters of passkeys; NULL: there are none. */
 const char *verify_signature(struct ledger_hash *h, const struct record_leaf *l, const struct record_opening *o, const struct policy_state *state,
