@@ -474,6 +474,32 @@ static void what_was_recorded_before_the_end_is_not_released_behind_it(void **st
     }
 }
 
+/* The grant is good again before the front has stopped its streams (a person was off and is on): what is being killed gets no turn, no leaf, no key. */
+static void a_stream_that_is_being_killed_goes_on_for_nobody(void **state)
+{
+    (void)state;
+    struct rig *r = begin();
+    struct use u;
+    use_object(r, "/bucket/big", 20 * USE_MIB);
+    use_grant(r, 1, (struct use_terms){0}, &u);
+    for (uint64_t i = 1; i <= 3; i++) use_get(r, i, &u, "/bucket/big", NULL);
+    (void)rig_release(r, 1);
+    (void)rig_release(r, 2);
+    use_next_put(r, 1, USE_SEGMENT);               /* 3's turn; 1 is behind it */
+    (void)rig_release(r, 3);
+    rig_turns(r, 20);
+    uint64_t leaves = log_size(r->t->control);
+    kill_grant(r, &u);
+    use_killed(r, 2);
+    for (unsigned i = 0; i < 50 && log_size(r->t->control) == leaves; i++) loop_turn(r->g->loop, 1);
+    use_killed(r, 1);                              /* between a leaf and its being durable, if it had one */
+    use_killed(r, 3);
+    rig_turns(r, 50);
+    assert_int_equal(log_size(r->t->control), leaves);
+    assert_true(done_count == 1 && done_ok == 1);
+    end(r);
+}
+
 static void killed_that_nobody_asked_for_costs_the_front_its_connection(void **state)
 {
     (void)state;
@@ -507,6 +533,7 @@ int main(void)
         cmocka_unit_test(a_connection_that_goes_is_as_good_as_killed),
         cmocka_unit_test(a_stream_whose_grant_died_is_killed_when_it_asks_for_more),
         cmocka_unit_test(what_was_recorded_before_the_end_is_not_released_behind_it),
+        cmocka_unit_test(a_stream_that_is_being_killed_goes_on_for_nobody),
         cmocka_unit_test(killed_that_nobody_asked_for_costs_the_front_its_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

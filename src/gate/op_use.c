@@ -16,7 +16,7 @@ bool use_is(const struct gate_request *r) { return verified_session(r->verified)
 
 bool use_cut(struct gate_request *r)
 {
-    if (!r->stream.released || step_grant_lives(r)) return false;
+    if (!r->stream.released || (!r->stream.killed && step_grant_lives(r))) return false;
     if (!r->conn) {
         request_end(r);
         return true;
@@ -56,6 +56,10 @@ void use_release(struct gate_request *r)
     struct request_get *q = &r->u.get;
     if (!r->conn) {                                /* nobody to give it to: the budget is not touched */
         request_end(r);
+        return;
+    }
+    if (r->stream.killed) {                        /* nor here, whatever the grant is by now: KILLED is all that may come */
+        r->state = REQUEST_NEXT;
         return;
     }
     enum err e = step_release_segment(r, q, &r->opens);

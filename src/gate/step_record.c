@@ -199,7 +199,7 @@ static void request_durable(struct log_wait *wait)
     void (*durable)(struct gate_request *r, const struct recorded *rec) = r->durable;
     r->durable = NULL;
     /* LAW-1: what was allowed and recorded is released only while the grant lives; the fold may have ended it since. */
-    bool over = r->verified && verified_session(r->verified) && r->fault.code == S3E_NONE && !step_grant_lives(r);
+    bool over = r->verified && verified_session(r->verified) && r->fault.code == S3E_NONE && (r->stream.killed || !step_grant_lives(r));
     if (over) use_over(r, rec);
     else if (durable) durable(r, rec);
 }

@@ -253,12 +253,12 @@ void step_release_metered(struct gate_request *r, struct request_get *q, struct 
 {
     __attribute__((cleanup(rows_done))) struct buf rows = BUF_INIT(ROWS_BYTES_MAX);
     ASSERT(recorded_durable(rec));                 /* LAW-1; pair: conn_put_release() */
-    ASSERT(step_grant_lives(r));                   /* LAW-1: request_durable() has looked, in this turn; a dead grant releases nothing */
-    ASSERT(q->metered && r->stream.holds && r->opens.known && decided_allow(r->decided));
-    if (!r->conn) {
+    if (!r->conn) {                                /* it may have been killed since: it holds nothing any more */
         request_end(r);
         return;
     }
+    ASSERT(step_grant_lives(r));                   /* LAW-1: request_durable() has looked, in this turn; a dead grant releases nothing */
+    ASSERT(q->metered && r->stream.holds && r->opens.known && decided_allow(r->decided));
     recorded_spend(rec);
     release_begin();
     enum err e = metered_rows(r, q, &rows);
