@@ -72,6 +72,8 @@ def write_results(runs, seed, clients, hostile, verdict):
             "them read an object in one blob, half one in parts. Socket buffers are the system's own. All connections were reset. A hostile front asks ten ranges at",
             "once and then the whole, again and again; it goes on after KILL and asks anew on a new connection. Past the revocation is what any key opens that came behind",
             "its leaf, or was not said to be sent when it was written; each such key was tried on the stored bytes.", "",
+            "A reset takes nothing back from the client's own kernel: its program still reads what lies there (last column), and somebody who asks for a larger receive",
+            "buffer, or reads fast and then slowly, finds up to that much there, seconds later by the program's clock. None of it comes from the store.", "",
             "| | |", "| --- | --- |",
             f"| date | {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC |",
             f"| machine | {platform.machine()}, {os.cpu_count()} cores, kernel {platform.release()}, load average {os.getloadavg()[2]:.1f} |",

@@ -28,7 +28,8 @@ from lib.people import People
 MIB = 1 << 20
 PACE = 1_000_000                        # bytes a second of a slow client
 BUCKET, BLOB, PARTS = "docs", "reports/blob", "reports/parts"
-KINDS = ("slow", "ten", "ten slow", "fast", "curl", "aws")
+PROGRAMS = {"curl": "curl", "aws": "/usr/bin/aws"}
+KINDS = ("slow", "ten", "ten slow", "fast", *PROGRAMS)
 PAUSE_S = {"slow": (1.0, 2.0), "ten": (0.05, 0.6), "ten slow": (1.0, 1.6), "fast": (0.05, 0.3), "curl": (0.1, 1.0), "aws": (0.1, 0.8)}
 
 
@@ -147,9 +148,9 @@ def tool_client(x, session, tls, key, kind, begun, pipe):
            "AWS_CA_BUNDLE": x.store.info["ca_cert"], "AWS_EC2_METADATA_DISABLED": "true", "no_proxy": "*",
            "AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent"}
     if kind == "aws":
-        args = ["/usr/bin/aws", "--endpoint-url", url, "s3", "cp", f"s3://{BUCKET}/{key}", "-"]
+        args = [PROGRAMS[kind], "--endpoint-url", url, "s3", "cp", f"s3://{BUCKET}/{key}", "-"]
     else:
-        args = [program("curl"), "-sS", "--noproxy", "*", "--limit-rate", "20M", *(["--cacert", x.store.info["ca_cert"]] if tls else []),
+        args = [PROGRAMS[kind], "-sS", "--noproxy", "*", "--limit-rate", "20M", *(["--cacert", x.store.info["ca_cert"]] if tls else []),
                 "--user", f"{access_key}:{secret}", "--aws-sigv4", f"aws:amz:{region}:s3", "-H", f"x-amz-security-token: {token}",
                 "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD", f"{url}/{BUCKET}/{key}"]
     n, last, code, error = 0, 0.0, 0, b""
@@ -173,15 +174,17 @@ class ClientRun:
     @property
     def reset(self):
         """Its connections were reset, those that were under way; none was ended as if it were whole, or drained. A program says what it says."""
-        return self.kind in ("curl", "aws") or "reset" in self.ends and set(self.ends) <= {"reset", "403"}
+        return self.kind in PROGRAMS or "reset" in self.ends and set(self.ends) <= {"reset", "403"}
 
 
 def client_run(x, kind, tls, key=BLOB, seed=None):
+    if kind in PROGRAMS:
+        program(PROGRAMS[kind])
     r, session = x.grant()
     context = multiprocessing.get_context("fork")
     receive, send = context.Pipe(False)
     begun = context.Event()
-    p = context.Process(target=tool_client if kind in ("curl", "aws") else python_client, args=(x, session, tls, key, kind, begun, send), daemon=True)
+    p = context.Process(target=tool_client if kind in PROGRAMS else python_client, args=(x, session, tls, key, kind, begun, send), daemon=True)
     p.start()
     assert begun.wait(30), f"{kind}: no byte came"
     time.sleep(random.Random(seed).uniform(*PAUSE_S[kind]))
