@@ -139,3 +139,32 @@ def test_a_token_is_whole_or_nothing(case):
         a = plain.send(request)
         assert a.status in (400, 403) and b"quarter" not in a.body, (request.headers, a)
     assert c.call("GET", "/docs/reports/q1").status == 200
+
+
+@limit(120)
+@rows("P2.12", partly="objects in parts")
+def test_an_object_in_parts_counts_what_its_parts_hold(case):
+    """Parts of several sizes, one uploaded twice, read whole, by ranges and by number, and as a copy: each leaf says what its segment holds, and the auditor agrees."""
+    w, r, credentials, c = engineer(case, bytes=90 << 20)
+    c2 = w.owner
+    upload = c2.call("POST", "/docs/reports/parts?uploads").element("UploadId")
+    parts = []
+    for number, size in ((1, 6 << 20), (2, 7 << 20), (2, 5 << 20), (3, 9)):
+        a = c2.call("PUT", f"/docs/reports/parts?partNumber={number}&uploadId={upload}", body=bytes([number]) * size)
+        assert a.status == 200
+        parts = [x for x in parts if x[0] != number] + [(number, a.get("etag"))]
+    body = "".join(f"<Part><PartNumber>{n}</PartNumber><ETag>{e}</ETag></Part>" for n, e in parts)
+    assert c2.call("POST", f"/docs/reports/parts?uploadId={upload}", body=f"<CompleteMultipartUpload>{body}</CompleteMultipartUpload>".encode()).status == 200
+    assert c2.call("PUT", "/docs/reports/copy", [["x-amz-copy-source", "/docs/reports/parts"]]).status == 200
+    total = (11 << 20) + 9
+    assert len(c.call("GET", "/docs/reports/parts").body) == total
+    assert c.call("GET", "/docs/reports/parts", [["Range", f"bytes={(6 << 20) - 1}-{6 << 20}"]]).body == b"\1\2"
+    assert c.call("GET", "/docs/reports/parts?partNumber=3").body == b"\3" * 9
+    assert len(c.call("GET", "/docs/reports/copy").body) == total
+    opened = sum(x["bytes"] for x in w.leaves() if x["kind"] == "acc" and "segs" in x)
+    assert opened == total + (2 << 20) + (4 << 20) + 9 + total, opened     # of the range: the end of part 1, the first segment of part 2
+    e, out = w.store.endpoints["logs"], case.path("out")
+    for log in ("access", "control"):
+        w.store.tillit("log", "export", w.store.dir, "--out", out, "--log", log)
+    code, text = w.store.verify("replay", out, *[x for log in ("access", "control") for x in (f"--{log}-vkey", e[log]["vkey"], f"--{log}", e[log]["url"])])
+    assert code == 0, text

@@ -335,7 +335,7 @@ static void check_upload(struct replay *p, uint64_t index, const struct record_l
         const struct verify_upload *u = verify_upload(&p->fold, id);
         uint64_t is = u ? verify_upload_part_at(u, part, index) : RECORD_VER_NONE;
         if (value(p, RECORD_F_VER, &v) && record_ver_get(v, &says, &revision) == ERR_OK && says != is) find_ver(p, index, says, is);
-        e = verify_upload_part(&p->fold, index, id, part);
+        e = verify_upload_part(&p->fold, index, id, part, value(p, RECORD_F_NEW, &v) ? n.size : VERIFY_NOWHERE);
     }
     if (e == ERR_NOMEM || e == ERR_LIMIT) p->broken = true;
     else if (e != ERR_OK) verify_find(p->report, "bad-write", p->log, index, "of an upload that is %s", e == ERR_EXISTS ? "there already" : "not there");

@@ -256,6 +256,30 @@ static void an_object_in_parts_holds(void **state)
     expect_world(&x, "wrong-bytes", "control", 11);
 }
 
+/* Where the log says what was uploaded, a release says as many bytes as a part's segments have: fewer would stretch the budget. */
+static void an_object_in_known_parts_stretches_no_budget(void **state)
+{
+    (void)state;
+    struct world x;
+    AUTO(buf) struct buf up = BUF_INIT(64), part = BUF_INIT(64), fresh = BUF_INIT(1024);
+    const uint8_t id[ID_BYTES] = {6};
+    record_up_put(&up, id, 0);
+    record_up_put(&part, id, 1);
+    const struct { uint64_t bytes; const char *finding; } cases[] = {{3 * MIB, NULL}, {1, "wrong-bytes"}, {3 * MIB - 1, "wrong-bytes"}, {4 * MIB, "wrong-bytes"}, {0, "wrong-bytes"}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        granted(&x);
+        struct record_new n = {.size = 3 * MIB, .etag = SLICE_LIT("p")};
+        memcpy(n.bucket, x.t.bucket, ID_BYTES);
+        buf_reset(&fresh);
+        record_new_put(&fresh, &n);
+        acc(&x.t, &(struct says){.act = "CreateMultipartUpload", .key = "cases/s", .write = true, .up = buf_slice(&up)});
+        acc(&x.t, &(struct says){.act = "UploadPart", .key = "cases/s", .write = true, .has_ver = true, .ver = RECORD_VER_NONE, .fresh = buf_slice(&fresh), .up = buf_slice(&part)});
+        push(&x.t, "CompleteMultipartUpload", "cases/s", RECORD_VER_NONE, buf_slice(&up), slice_of(NULL, 0));
+        read_key(&x, "cases/s", 4, 0, 0, cases[i].bytes, 0);
+        expect_world(&x, cases[i].finding, cases[i].finding ? "control" : NULL, cases[i].finding ? 11 : VERIFY_NOWHERE);
+    }
+}
+
 /* A request whose statement the customer had erased: nobody knows any more what it allowed, and nobody is accused of it. */
 static void what_was_erased_is_counted(void **state)
 {
@@ -346,6 +370,7 @@ int main(void)
         cmocka_unit_test(each_statement_that_is_wrong_is_named),
         cmocka_unit_test(each_release_that_is_wrong_is_named),
         cmocka_unit_test(an_object_in_parts_holds),
+        cmocka_unit_test(an_object_in_known_parts_stretches_no_budget),
         cmocka_unit_test(what_was_erased_is_counted),
         cmocka_unit_test(a_request_under_a_grant_on_the_access_log_is_named),
         cmocka_unit_test(a_release_past_the_export_is_counted),

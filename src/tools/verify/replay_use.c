@@ -15,6 +15,7 @@ struct stream {
     uint8_t about[HASH_BYTES];                        /* grant, object, version */
     uint64_t next, last;                              /* segments: that comes (VERIFY_NOWHERE: any), and the last one asked for (not known) */
     uint64_t size;                                    /* of an object in one blob; VERIFY_NOWHERE */
+    const struct verify_upload *parts;                /* of which it was made; NULL: none, or not known */
     uint64_t acc;                                     /* where the read stands */
 };
 
@@ -101,8 +102,8 @@ static const struct verify_write *written(const struct replay *p, uint64_t ver)
     return low < p->fold.write_count && p->fold.writes[low].index == ver ? &p->fold.writes[low] : NULL;
 }
 
-/* The segments that a stream may give: of an object in one blob those of the range. Of others the log does not say where parts end, and each part
- * counts its segments from 0. */
+/* The segments that a stream may give: of an object in one blob those of the range. Of others the log does not say which parts were taken: each counts its
+ * segments from 0, and holds what some part of the upload does. */
 static void bounds(struct replay *p, const struct record_leaf *l, struct stream *s)
 {
     uint64_t ver, revision, first = 0, last = 0;
@@ -111,6 +112,7 @@ static void bounds(struct replay *p, const struct record_leaf *l, struct stream 
     *s = (struct stream){.next = VERIFY_NOWHERE, .last = VERIFY_NOWHERE, .size = VERIFY_NOWHERE};
     if (record_ver_get(opened(p, RECORD_F_VER), &ver, &revision) != ERR_OK) return;
     const struct verify_write *w = written(p, ver);
+    if (w) s->parts = w->ends;
     if (!w || !w->one || w->size > FRAME_BLOB_BYTES_MAX) return;
     bool part = record_has(l, RECORD_F_RANGE) && record_list_int(&list, &first) && record_list_int(&list, &last) && first <= last;
     if (frame_range(w->size, first, part ? last - first + 1 : w->size, &range) != ERR_OK) return;      /* told as wrong-bytes */
@@ -129,7 +131,8 @@ static const char *release_wrong(const struct record_leaf *l, struct stream *s, 
     if (s->last != VERIFY_NOWHERE && last > s->last) return "segs goes past what was asked for";
     s->next = last + 1;
     uint64_t most = (last - first + 1) * SEGMENT_PLAIN_BYTES;
-    if (s->size == VERIFY_NOWHERE) return bytes <= most ? NULL : "bytes are more than the segments can hold";
+    if (s->size == VERIFY_NOWHERE && bytes > most) return "bytes are more than the segments can hold";
+    if (s->size == VERIFY_NOWHERE) return !s->parts || verify_upload_holds(s->parts, from, most, bytes) ? NULL : "bytes is not what these segments of any part hold";
     return bytes == MIN(most, s->size - from) ? NULL : "bytes is not what the segments hold";
 }
 

@@ -51,7 +51,7 @@ enum err verify_upload_begin(struct verify_fold *f, uint64_t index, const uint8_
     return verify_fold_write(f, &w, slice_of(NULL, 0));
 }
 
-enum err verify_upload_part(struct verify_fold *f, uint64_t index, const uint8_t id[ID_BYTES], uint16_t number)
+enum err verify_upload_part(struct verify_fold *f, uint64_t index, const uint8_t id[ID_BYTES], uint16_t number, uint64_t size)
 {
     struct verify_upload *u = verify_upload(f, id);
     /* One that has ended all the same: then this leaf, or the one that ended it, gets a void (parts are not held against Complete). */
@@ -61,10 +61,22 @@ enum err verify_upload_part(struct verify_fold *f, uint64_t index, const uint8_t
         free(p);
         return ERR_NOMEM;
     }
-    *p = (struct verify_part){.number = number, .index = index};
+    *p = (struct verify_part){.number = number, .size = size, .index = index};
     u->parts[u->count++] = p;
     const struct verify_write w = {.index = index, .effect = VERIFY_NOTHING, .part = p, .of = u};
     return verify_fold_write(f, &w, slice_of(NULL, 0));
+}
+
+bool verify_upload_holds(const struct verify_upload *u, uint64_t from, uint64_t most, uint64_t bytes)
+{
+    bool known = u->count > 0;
+    for (size_t i = 0; i < u->count && known; i++) {
+        const struct verify_part *p = u->parts[i];
+        bool empty = p->size == 0 && from == 0 && bytes == 0;
+        if (empty || (p->size != VERIFY_NOWHERE && p->size > from && bytes == MIN(most, p->size - from))) return true;
+        known = p->size != VERIFY_NOWHERE;
+    }
+    return !known;
 }
 
 enum err verify_upload_end(struct verify_fold *f, uint64_t index, const uint8_t id[ID_BYTES])

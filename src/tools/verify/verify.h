@@ -171,6 +171,7 @@ struct verify_key {
 };
 struct verify_part {
     uint16_t number;
+    uint64_t size;                                    /* VERIFY_NOWHERE: erased */
     uint64_t index;
     bool void_;
 };
@@ -222,7 +223,9 @@ uint64_t verify_fold_count(struct verify_fold *f, const struct verify_bucket *b,
 
 /* uploads.c: uploads in parts. EXISTS, MISSING: begun already, or not there. */
 MUST_USE enum err verify_upload_begin(struct verify_fold *f, uint64_t index, const uint8_t bucket[ID_BYTES], struct slice key, const uint8_t id[ID_BYTES]);
-MUST_USE enum err verify_upload_part(struct verify_fold *f, uint64_t index, const uint8_t id[ID_BYTES], uint16_t number);
+MUST_USE enum err verify_upload_part(struct verify_fold *f, uint64_t index, const uint8_t id[ID_BYTES], uint16_t number, uint64_t size);
+/* Does some part of it hold exactly so many bytes from segment `first` on, `most` at most? True too where nothing says. */
+bool verify_upload_holds(const struct verify_upload *u, uint64_t from, uint64_t most, uint64_t bytes);
 MUST_USE enum err verify_upload_end(struct verify_fold *f, uint64_t index, const uint8_t id[ID_BYTES]);
 struct verify_upload *verify_upload(const struct verify_fold *f, const uint8_t id[ID_BYTES]);
 /* Leaf of the part as of the leaves below `below`; RECORD_VER_NONE: none. */
