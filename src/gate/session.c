@@ -115,9 +115,12 @@ struct kept {
     struct session s;                              /* its secret is wiped: the signing key is what it is kept for */
     struct s3_signing_key key;
 };
+#define KEPT_WAYS 4                                /* two that meet must not put each other out with every request */
 struct sessions {
     struct kept slot[SESSIONS_KEPT];
+    unsigned turn;                                 /* whose place of a full set is taken next */
 };
+_Static_assert(SESSIONS_KEPT % KEPT_WAYS == 0, "sets of KEPT_WAYS");
 
 static void kept_drop(struct kept *x)
 {
@@ -132,23 +135,37 @@ void session_forget(struct gate *g)
     g->sessions = NULL;
 }
 
-/* By its last characters: they are of the seal's tag, which nobody chooses. */
-static struct kept *kept_at(struct gate *g, struct slice token)
+/* Its set, by its last characters: they are of the seal's tag, which nobody chooses. */
+static struct kept *kept_set(struct gate *g, struct slice token)
 {
     size_t at = 0;
     if (!g->sessions) g->sessions = calloc(1, sizeof *g->sessions);
     if (!g->sessions) return NULL;
     for (size_t i = token.n > 8 ? token.n - 8 : 0; i < token.n; i++) at = at * 31 + token.p[i];
-    return &g->sessions->slot[at % SESSIONS_KEPT];
+    return &g->sessions->slot[at % (SESSIONS_KEPT / KEPT_WAYS) * KEPT_WAYS];
+}
+
+static struct kept *kept_find(struct kept *set, const struct s3_auth *a)
+{
+    for (struct kept *x = set; x < set + KEPT_WAYS; x++)
+        if (x->token_n && slice_eq(a->token, slice_of(x->token, x->token_n)) && slice_eq(a->scope, slice_of(x->scope, x->scope_n))) return x;
+    return NULL;
+}
+
+static struct kept *kept_place(struct gate *g, struct kept *set)
+{
+    for (struct kept *x = set; x < set + KEPT_WAYS; x++)
+        if (!x->token_n) return x;
+    return set + g->sessions->turn++ % KEPT_WAYS;
 }
 
 enum err session_signing(struct gate *g, const struct s3_auth *a, struct session *s, struct s3_signing_key **k)
 {
-    struct kept *x = kept_at(g, a->token);
-    if (!x) return ERR_NOMEM;
-    bool same = x->token_n && slice_eq(a->token, slice_of(x->token, x->token_n)) && slice_eq(a->scope, slice_of(x->scope, x->scope_n));
-    if (!same) {
+    struct kept *set = kept_set(g, a->token), *x = set ? kept_find(set, a) : NULL;
+    if (!set) return ERR_NOMEM;
+    if (!x) {
         TRY(session_open(g, a->token, s));
+        x = kept_place(g, set);
         kept_drop(x);
         if (a->scope.n > sizeof x->scope) return ERR_LIMIT;
         enum err e = s3_signing_key_init(&x->key, slice_str(s->secret_key), a->date, a->region, a->service);
