@@ -15,6 +15,7 @@ struct stream {
     uint8_t about[HASH_BYTES];                        /* grant, object, version */
     uint64_t next, last;                              /* segments: that comes (VERIFY_NOWHERE: any), and the last one asked for (not known) */
     uint64_t size;                                    /* of an object in one blob; VERIFY_NOWHERE */
+    uint64_t left;                                    /* of the object, not released in this stream yet; VERIFY_NOWHERE: not known */
     const struct verify_upload *parts;                /* of which it was made; NULL: none, or not known */
     uint64_t acc;                                     /* where the read stands */
 };
@@ -109,11 +110,13 @@ static void bounds(struct replay *p, const struct record_leaf *l, struct stream 
     uint64_t ver, revision, first = 0, last = 0;
     struct frame_range range;
     struct slice list = l->f[RECORD_F_RANGE].text;
-    *s = (struct stream){.next = VERIFY_NOWHERE, .last = VERIFY_NOWHERE, .size = VERIFY_NOWHERE};
+    *s = (struct stream){.next = VERIFY_NOWHERE, .last = VERIFY_NOWHERE, .size = VERIFY_NOWHERE, .left = VERIFY_NOWHERE};
     if (record_ver_get(opened(p, RECORD_F_VER), &ver, &revision) != ERR_OK) return;
     const struct verify_write *w = written(p, ver);
     if (w) s->parts = w->ends;
-    if (!w || !w->one || w->size > FRAME_BLOB_BYTES_MAX) return;
+    const struct verify_write *push = w && w->ends && w + 1 < p->fold.writes + p->fold.write_count && w[1].index == ver ? w + 1 : w;
+    if (push && push->size > 0) s->left = push->size; /* 0: it is empty, or its `new` was erased */
+    if (!w || !w->one || w->size == 0 || w->size > FRAME_BLOB_BYTES_MAX) return;
     bool part = record_has(l, RECORD_F_RANGE) && record_list_int(&list, &first) && record_list_int(&list, &last) && first <= last;
     if (frame_range(w->size, first, part ? last - first + 1 : w->size, &range) != ERR_OK) return;      /* told as wrong-bytes */
     s->size = w->size;
@@ -129,6 +132,8 @@ static const char *release_wrong(const struct record_leaf *l, struct stream *s, 
     if (first != s->next && !part) return "segs does not begin where the stream stands";
     if (last < first || last - first >= METER_SEGMENTS_MAX) return "segs are more than are released at once";
     if (s->last != VERIFY_NOWHERE && last > s->last) return "segs goes past what was asked for";
+    if (bytes > s->left) return "bytes are more than the object has left in this stream";
+    if (s->left != VERIFY_NOWHERE) s->left -= bytes;
     s->next = last + 1;
     uint64_t most = (last - first + 1) * SEGMENT_PLAIN_BYTES;
     if (s->size == VERIFY_NOWHERE && bytes > most) return "bytes are more than the segments can hold";
