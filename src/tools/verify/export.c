@@ -93,7 +93,7 @@ enum err verify_export_next(struct verify_export *x, struct ledger_hash *h, unsi
 /* the tree ------------------------------------------------------------------------------------------------------------------------- */
 
 /* A log that has just grown publishes within PUBLISH_MS: the export may be ahead of the head by that much. */
-static bool head_covering(struct verify_log *l, uint64_t size, struct verify_report *r)
+bool verify_head_covering(struct verify_log *l, uint64_t size, struct verify_report *r)
 {
     for (unsigned i = 0; i < VERIFY_HEAD_TRIES_MAX; i++) {
         struct timespec wait = {0, VERIFY_HEAD_WAIT_MS * 1000000L};
@@ -106,7 +106,7 @@ static bool head_covering(struct verify_log *l, uint64_t size, struct verify_rep
 
 static void against_served(struct verify_export *x, const char *log, struct verify_log *l, struct verify_report *r)
 {
-    if (!head_covering(l, x->next, r) || !verify_log_load(l, r, NULL, NULL)) return;
+    if (!verify_head_covering(l, x->next, r) || !verify_log_load(l, r, NULL, NULL)) return;
     uint64_t both = MIN(l->size, x->next), i = 0;
     while (i < both && memcmp(x->hashes[i], l->leaves[i], HASH_BYTES) == 0) i++;
     if (i < both) verify_find(r, "changed-leaf", log, i, "the exported leaf is not the one on the log");

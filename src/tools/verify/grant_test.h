@@ -179,7 +179,7 @@ static inline void utter(struct world *w_, enum record_statement_kind kind, stru
         assert_true(n < TERMS_MAX);
         all[n] = (struct record_term_value){term_of(name), value};
     }
-    if (kind == RECORD_STATEMENT_GENESIS_PROVIDER) {
+    if (!record_kind_has_terms(kind)) {
         s.have |= RECORD_S_SCOPE;
         assert_int_equal(record_statement_write(&s, &scope, 1, &text), ERR_OK);
     } else {
@@ -257,6 +257,20 @@ static inline void provider_genesis(struct world *w_)
     commit(t, RECORD_F_NAME, SLICE_LIT("provider"));
     record_put_texts(&w, RECORD_F_SIGNER, &signer, 1);
     commit(t, RECORD_F_STMT, buf_slice(&w_->genesis));
+    record_put_int(&w, RECORD_F_T, t->now);
+    end(t, &w_->provider);
+}
+
+/* The leaf of a tenant that an officer created. */
+static inline void tenant_made(struct world *w_)
+{
+    struct tenant *t = &w_->t;
+    struct slice signer = slice_str(w_->officer.key.key.fingerprint);
+    utter(w_, RECORD_STATEMENT_TENANT_CREATE, &w_->officer, "acme", true, NULL);
+    begin(t, RECORD_K_TENANT);
+    commit(t, RECORD_F_NAME, SLICE_LIT("acme"));
+    record_put_texts(&w, RECORD_F_SIGNER, &signer, 1);
+    commit(t, RECORD_F_STMT, buf_slice(&w_->said.value));
     record_put_int(&w, RECORD_F_T, t->now);
     end(t, &w_->provider);
 }

@@ -28,15 +28,15 @@ static void leaf_keep(void *ctx, uint64_t index, struct slice entry)
     }
 }
 
-void verify_provider_load(struct verify_provider *p, struct ledger_hash *h, const char *place, const char *vkey, const char *ca, struct verify_report *r)
+void verify_provider_load(struct verify_provider *p, struct ledger_hash *h, const struct verify_replay_args *a, uint64_t least, struct verify_report *r)
 {
     *p = (struct verify_provider){.officers = BUF_INIT(LEAF_BYTES_MAX)};
-    if (verify_log_open(&p->log, h, place, vkey, ca) != ERR_OK) {
-        verify_unreachable(r, place, "not a URL or directory, or --provider-vkey is no verifier key");
+    if (verify_log_open(&p->log, h, a->provider_url, a->provider_vkey, a->ca) != ERR_OK) {
+        verify_unreachable(r, a->provider_url, "not a URL or directory, or --provider-vkey is no verifier key");
         return;
     }
     p->log.name = "provider";
-    p->loaded = verify_log_head(&p->log, r) && verify_log_load(&p->log, r, leaf_keep, p);
+    p->loaded = verify_head_covering(&p->log, least, r) && verify_log_load(&p->log, r, leaf_keep, p);
     verify_fact(r, "provider records", p->count);
 }
 
@@ -49,7 +49,7 @@ void verify_provider_done(struct verify_provider *p)
 
 const char *verify_provider_has(const struct verify_provider *p, uint64_t ref, const struct record_statement *s)
 {
-    if (ref >= p->count) return "the provider log is not that long";
+    ASSERT(ref < p->count);
     const struct verify_provider_leaf *l = &p->leaves[ref];
     if (s->kind == RECORD_STATEMENT_GENESIS_PROVIDER) {
         if (l->kind != RECORD_K_GENESIS || ref != p->genesis) return "the provider log's genesis does not stand there";

@@ -12,7 +12,7 @@ struct provider {
     struct policy_provider state;
     struct verify_statements statements;
     struct map *tenants;                              /* ids of those that were created */
-    uint64_t t_ms, said, erased;
+    uint64_t t_ms, said, erased, early;               /* early: named a tenant that was there, of whose genesis nothing stands here */
     bool broken, unknown;                             /* unknown: a statement was erased: outcomes are counted, not judged, from there on */
 };
 
@@ -23,7 +23,7 @@ static const char *same_thing(const struct record_leaf *l, const struct record_s
     return record_has(l, RECORD_F_REF) ? "a mirror, on the provider log" : NULL;
 }
 
-/* A tenant's statements stand here only when there is no such tenant. */
+/* A tenant's statements stand here only when there is no such tenant, or before its genesis: it has no log then. */
 static enum policy_say outcome(struct provider *p, const struct record_leaf *l, const struct policy_statement *said)
 {
     enum policy_say before = verify_said_before(&p->statements, l, said->s);
@@ -49,8 +49,10 @@ static void stmt(struct provider *p, uint64_t index, const struct record_leaf *l
     }
     struct policy_statement said = {.s = &v.statement, .signer = v.signer, .t_ms = record_int(l, RECORD_F_T, 0)};
     memcpy(said.digest, v.digest, HASH_BYTES);
-    if ((v.statement.have & RECORD_S_TENANT) && map_get(p->tenants, slice_of(v.statement.tenant, ID_BYTES)))
-        verify_find(p->report, "wrong-statement", "provider", index, "the tenant is there: the statement belongs on its control log");
+    bool early = (v.statement.have & RECORD_S_TENANT) && map_get(p->tenants, slice_of(v.statement.tenant, ID_BYTES));
+    /* Attack: a refusal is kept from the tenant's own log. When its genesis was said is known there alone: its owner can tell, this log cannot. */
+    if (early)
+        p->early++, verify_note(p->report, "provider/%llu: a statement about a tenant that was created before; right here only when its control log began later", (unsigned long long)index);
     if (p->unknown) p->erased++;
     else verify_said(&p->statements, "provider", index, l, &v.statement, outcome(p, l, &said), p->report);
 }
@@ -97,6 +99,7 @@ static int run(struct provider *p, const struct verify_replay_args *a)
     verify_fact(p->report, "provider records", p->log.next);
     verify_fact(p->report, "statements checked", p->statements.checked + p->said);
     verify_fact(p->report, "erased, not recomputed", p->erased);
+    if (p->early) verify_fact(p->report, "about tenants without a genesis, by this log", p->early);
     return code;
 }
 

@@ -51,6 +51,18 @@ static enum err control_load(struct replay *p)
     return ERR_OK;
 }
 
+/* How long the provider log must be for all mirrors. Attack: a `ref` of no log's length; it is looked for as others are, a bounded time. */
+static uint64_t mirrored(const struct replay *p)
+{
+    uint64_t least = 0;
+    for (uint64_t i = 0; i < p->leaf_count; i++) {
+        struct record_leaf l;
+        if (record_leaf_parse(buf_slice(&p->leaves[i].leaf), RECORD_LOG_CONTROL, &l) != ERR_OK || l.kind != RECORD_K_STMT || !record_has(&l, RECORD_F_REF)) continue;
+        least = MAX(least, record_int(&l, RECORD_F_REF, 0) + 1);
+    }
+    return least;
+}
+
 /* A deleted bucket was empty: its keys' writes stand below it, for holds were waited out (rule 9). */
 static void bucket_gone(struct replay *p, uint64_t index, const struct record_leaf *l)
 {
@@ -175,7 +187,7 @@ static int run(struct replay *p)
         return VERIFY_EXIT_REACH;
     }
     if (control_load(p) != ERR_OK) return VERIFY_EXIT_INTERNAL;
-    if (a->provider_url) verify_provider_load(&p->provider, &p->hash, a->provider_url, a->provider_vkey, a->ca, p->report);
+    if (a->provider_url) verify_provider_load(&p->provider, &p->hash, a, mirrored(p), p->report);
     access_replay(p);
     int code = verify_replay_tree(a, &p->control, "control", a->control_vkey, a->control_url, &p->hash, p->report);
     if (code == VERIFY_EXIT_HOLDS) code = verify_replay_tree(a, &p->access, "access", a->access_vkey, a->access_url, &p->hash, p->report);

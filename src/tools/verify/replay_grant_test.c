@@ -185,7 +185,7 @@ static void each_statement_that_is_wrong_is_named(void **state)
     WRONG("bad-signature", 11, false, .by_passkey = true, .other_origin = true, .refused = "counter", .denied_login = true);
     /* mirrors */
     WRONG("wrong-mirror", 4, false, .stranger_mirror = true);
-    WRONG("wrong-mirror", 4, true, .mirror_ref = true);
+    WRONG("mirror-ahead", 4, true, .mirror_ref = true);
     WRONG("wrong-mirror", 4, true, .mirror_act = true);
     WRONG("wrong-mirror", 3, true, .other_genesis = true);
 #undef WRONG
@@ -365,6 +365,10 @@ static void the_provider_log_holds_or_what_is_wrong_is_named(void **state)
     PROVIDER("wrong-statement", 4, purpose(&x); x.t.now += 2 * STATEMENT_SKEW_MS; stmt(&x, &x.provider, NULL, NO_REF));
     PROVIDER(NULL, VERIFY_NOWHERE, purpose(&x); x.t.now += 2 * STATEMENT_SKEW_MS; stmt(&x, &x.provider, "clock", NO_REF));
     PROVIDER(NULL, VERIFY_NOWHERE, login(&x); stmt(&x, &x.provider, "no-tenant", NO_REF));
+    /* a tenant that was created and has no genesis yet has no log of its own: its statements stand here, and none is taken */
+    PROVIDER(NULL, VERIFY_NOWHERE, tenant_made(&x); login(&x); stmt(&x, &x.provider, "no-tenant", NO_REF));
+    PROVIDER(NULL, VERIFY_NOWHERE, tenant_made(&x); stmt(&x, &x.provider, "repeated", NO_REF));
+    PROVIDER("wrong-statement", 5, tenant_made(&x); login(&x); stmt(&x, &x.provider, NULL, NO_REF));
 #undef PROVIDER
 }
 

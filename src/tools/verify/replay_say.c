@@ -49,7 +49,17 @@ static const char *mirror_wrong(struct replay *p, const struct record_leaf *l, c
     if (!slice_is(record_text(l, RECORD_F_DEC), "allow") || record_has(l, RECORD_F_WHY) || record_has(l, RECORD_F_GRANT)) return "a mirror is of what was taken";
     bool officer = s->kind == RECORD_STATEMENT_GENESIS_PROVIDER ? names(s->scope, v->signer.key) : policy_officer(policy_people(&p->state), v->signer.key);
     if (!officer && !p->unknown) return "signed by no officer";
-    return p->provider.loaded ? verify_provider_has(&p->provider, record_int(l, RECORD_F_REF, 0), s) : NULL;
+    uint64_t ref = record_int(l, RECORD_F_REF, 0);
+    return p->provider.loaded && ref < p->provider.count ? verify_provider_has(&p->provider, ref, s) : NULL;
+}
+
+/* An older copy of the provider log is no lie of the gate's; one that was asked for just now, and again for a while, is short of what it should have. */
+static void mirror_ahead(struct replay *p, uint64_t index, const struct record_leaf *l)
+{
+    uint64_t ref = record_int(l, RECORD_F_REF, 0);
+    if (!p->provider.loaded || ref < p->provider.count) return;
+    verify_find(p->report, "mirror-ahead", "control", index, "a mirror of provider/%llu, and the provider log %s ends before %llu", (unsigned long long)ref,
+                p->provider.log.source.curl ? "as it is served" : "at hand (an older copy?)", (unsigned long long)p->provider.count);
 }
 
 void replay_stmt(struct replay *p, uint64_t index, const struct record_leaf *l, const struct record_opening *o)
@@ -69,6 +79,7 @@ void replay_stmt(struct replay *p, uint64_t index, const struct record_leaf *l, 
     }
     if (record_has(l, RECORD_F_REF)) {
         p->mirrors++;
+        mirror_ahead(p, index, l);
         if ((why = v.copied ? "a passkey's counter went back" : mirror_wrong(p, l, &v))) verify_find(p->report, "wrong-mirror", "control", index, "%s", why);
         return;
     }

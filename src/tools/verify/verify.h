@@ -313,8 +313,10 @@ struct verify_provider {
     uint64_t genesis;                                 /* which stands here */
     bool loaded;
 };
-/* Fetches and recomputes it; findings and what cannot be reached go to the report. Pair: verify_provider_done, which accepts a zeroed struct. */
-void verify_provider_load(struct verify_provider *p, struct ledger_hash *h, const char *place, const char *vkey, const char *ca, struct verify_report *r);
+/* Fetches and recomputes it, once it has `least` leaves or does not get there (a log that has just grown is published a little later); findings and what
+ * cannot be reached go to the report. Pair: verify_provider_done, which accepts a zeroed struct. */
+struct verify_replay_args;
+void verify_provider_load(struct verify_provider *p, struct ledger_hash *h, const struct verify_replay_args *a, uint64_t least, struct verify_report *r);
 void verify_provider_done(struct verify_provider *p);
 /* NULL: the statement stands at ref; else what stands there. */
 const char *verify_provider_has(const struct verify_provider *p, uint64_t ref, const struct record_statement *s);
@@ -329,6 +331,8 @@ struct verify_replay_args {
 int verify_replay(const struct verify_replay_args *a, struct verify_report *r);
 /* provider_replay.c: the provider log from its own export; only dir and provider_* are looked at. */
 int verify_replay_provider(const struct verify_replay_args *a, struct verify_report *r);
+/* Its checkpoint, once it is of `size` leaves; and however long it is after VERIFY_HEAD_TRIES_MAX looks (a directory: one). As verify_log_head. */
+bool verify_head_covering(struct verify_log *l, uint64_t size, struct verify_report *r);
 /* An export's tree against the log at url, or (NULL) against DIR/<name>.checkpoint. */
 int verify_replay_tree(const struct verify_replay_args *a, struct verify_export *x, const char *name, const char *vkey_text, const char *url, struct ledger_hash *h,
                        struct verify_report *r);
