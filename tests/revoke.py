@@ -54,7 +54,7 @@ def table(clients, hostile):
             mine = sorted((r for r in clients if (r.kind, r.tls) == (kind, tls)), key=lambda r: r.ms)
             if mine:
                 held = max(r.held for r in mine)
-                rows.append(f"| {WHAT[kind]} | {'https' if tls else 'http'} | {len(mine)} | {mine[-1].ms:.0f} ms | {mine[len(mine) // 2].ms:.0f} ms | "
+                rows.append(f"| {WHAT[kind]} | {'https' if tls else 'http'} | {len(mine)} | {round(mine[-1].ms)} ms | {round(mine[len(mine) // 2].ms)} ms | "
                             f"{sum(r.bytes for r in mine) / MIB:.0f} MiB | {f'{held // 1024} KiB' if held else '-'} |")
     rows += ["", "| a front that ignores KILL | object | runs | opened past the revocation, worst | opened before, all runs |", "| --- | --- | ---: | ---: | ---: |"]
     for how, text in (("lies", "says of each segment at once that the client has it"), ("holds", "says nothing, keeps its keys and opens them then")):
