@@ -16,10 +16,14 @@ PERSONS, PAST, LIVE = 10000, 100000, 1000
 
 
 class Grants:
-    """Its own store; rows go to bench.row()."""
+    """Its own stores; rows go to bench.row()."""
 
     def __init__(self, bench):
         self.bench, self.case = bench, bench.case
+        self.open()
+
+    def open(self):
+        """A store with a bucket of small objects, and sessions of as many grants."""
         from lib.people import People               # beside tests/lib/case.py
         self.s = self.case.store()
         self.attach()
@@ -121,12 +125,14 @@ class Grants:
                        f"{empty['use']:.1f} µs against {empty['own']:.1f}: a second message for each segment and a log of its own included; {empty['rate']:.0f}/s",
                        self.for_profile(empty["next"]), self.pids)
         self.s.stop()
+        self.open()                                 # without the leaves of the requests before
+        self.s.stop()
         self.fill()
         self.s.start()
         self.attach()
         took = statistics.median(self.restart() for _ in range(min(3, self.bench.args.rounds)))
         self.bench.row("grant-restart", "restart after kill -9 with that state, to the first signed GET", 1.0, took, "s", f"the control log's {self.leaves} leaves are folded")
-        full = self.measured(empty["next"] + 10)
+        full = self.measured(10)
         self.bench.row("grant-gate-state", f"the same with {PERSONS} persons, {PAST} past and {LIVE} live grants against a state with {GRANTS} grants", 1.2, full["use"] / empty["use"], "x",
                        f"{full['use']:.1f} µs against {empty['use']:.1f}; an own GET {full['own']:.1f} against {empty['own']:.1f}")
 
