@@ -444,25 +444,27 @@ static void a_stream_whose_grant_died_is_killed_when_it_asks_for_more(void **sta
 static void what_was_recorded_before_the_end_is_not_released_behind_it(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < 3; i++) {             /* a first segment, a further one, a HEAD */
+    static const char *const rule[] = {"need=2", NULL};
+    for (unsigned i = 0; i < 6; i++) {             /* a first segment, a further one, a HEAD; it is revoked, two approvers are wanted now */
         struct rig *r = begin();
         struct use u;
         use_object(r, "/bucket/big", 20 * USE_MIB);
         use_grant(r, 1, (struct use_terms){0}, &u);
         uint64_t leaves = log_size(r->t->control);
-        if (i == 2) {
+        if (i % 3 == 2) {
             rig_ask(r, 1, use_ask(&u, (struct rig_ask){.method = "HEAD", .path = "/bucket/big"}));
         } else {
             use_get(r, 1, &u, "/bucket/big", NULL);
         }
-        if (i == 1) {
+        if (i % 3 == 1) {
             (void)rig_release(r, 1);
             leaves++;
             use_next_put(r, 1, USE_SEGMENT);
         }
         while (log_size(r->t->control) == leaves) loop_turn(r->g->loop, 1);
-        use_revoke(r, &u);
-        if (i == 1) {
+        if (i < 3) use_revoke(r, &u);
+        else use_say(r, RECORD_STATEMENT_RULE_SET, "*", USE_OWNER, rule);
+        if (i % 3 == 1) {
             assert_int_equal(rig_wait(r, 1)->type, WIRE_KILL);
             use_killed(r, 1);
         } else {

@@ -186,9 +186,17 @@ bool step_grant_lives(const struct gate_request *r)
     if (log_time(verified_tenant(r->verified)->control, now, &t) == ERR_OK) now = t;
     switch (g ? policy_grant_state(state, g, now) : POLICY_GRANT__COUNT) {
     case POLICY_GRANT_ACTIVE:
-    case POLICY_GRANT_EXTENSION_PENDING: return true;
+    case POLICY_GRANT_EXTENSION_PENDING: break;
     default: return false;
     }
+    /* And all else that it hangs on: people, approvals, rules, purposes. What it takes from the budget was taken when it was recorded. */
+    struct policy_request q;
+    request_of(r, r->verified, &q);
+    q.t_ms = now;
+    q.ctx = buf_slice(&r->ctx);
+    q.opens_known = true;
+    q.opens = 0;
+    return policy_decide(state, &q).allow;
 }
 
 bool step_object_allowed(struct gate_request *r, struct slice tags, struct slice owner)
