@@ -159,16 +159,19 @@ def provider_begins(x):
 def customer_begins(x):
     say = x.outside.line("export TILLIT_ENDPOINT")
     assert "TILLIT_TENANT=" in say
+    x.typed(x.anna, x.outside, "tillit origin set origin=http://localhost")
     for name in ("anna", "bo"):
         x.typed(x.anna, x.outside, "tillit approver set " + name)
     x.anna.env["TILLIT_KEY"], x.bo.env["TILLIT_KEY"] = x.anna.home + "/.ssh/id_ed25519", x.bo.home + "/.ssh/id_ed25519"
     carl = Key(x.case.path("carl"))
     x.anna.put("carl.pub", carl.path + ".pub")
     x.anna.run("tillit approver set carl name='Carl Ost' key=carl.pub")
+    with_passkey = x.outside.line("tillit approver set anna")          # the page shows the term; a browser makes one in other tests
+    x.anna.run(with_passkey.replace("EdDSA:...", "EdDSA:YW5uYXMtcGhvbmU:" + "A" * 43))
     x.typed(x.anna, x.outside, "tillit quorum set")
     assert x.outside.line("tillit agree --proposal FILE --key bo")        # agreed() types it
     lines = ["tillit rule set '*'", "tillit rule set first/hr/", "tillit category set", "tillit purpose limit support-ticket verb", "tillit purpose limit",
-             "tillit recovery set", "tillit notice set"]
+             "tillit recovery set", "tillit origin set", "tillit notice set"]
     for n in (1, 2, 3):
         x.anna.put(f"safe{n}.pub", Key(x.case.path(f"safe{n}")).path + ".pub")
     assert Caller(x.store).call("PUT", "/staff").status == 200
@@ -290,6 +293,8 @@ def test_the_whole_story_on_the_command_line(case):
     used(x, grant)
     ended(x, grant)
     doctor_and_list(x)
+    server = next(b for b in x.outside.under("With a passkey, on a page") if "server {" in b)
+    x.outside.whole(server[server.index("server {"):])                 # of a web server of one's own
     for b in x.outside.under("With nothing but curl and ssh-keygen"):    # the other test's
         x.outside.whole(b)
     assert not x.inside.left and not x.outside.left, (x.inside.left, x.outside.left)
