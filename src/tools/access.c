@@ -144,7 +144,7 @@ static void watch_take(const struct say *s, json_t *answer, char after[24], char
     const char *now = json_string_value(json_object_get(answer, "state"));
     json_t *next = json_object_get(answer, "next");
     print_events(s, answer);
-    if (now && strcmp(now, state) != 0 && !s->json) printf("state: %s\n", now), fflush(stdout);
+    if (now && strcmp(now, state) != 0 && !s->json) printf("state: %s\n", shown(now)), fflush(stdout);
     snprintf(state, 32, "%s", now ? now : "");
     if (json_is_integer(next)) snprintf(after, 24, "%lld", (long long)json_integer_value(next));
     json_decref(answer);
@@ -173,6 +173,16 @@ static int watch(struct say *s)
 
 /* what is said with a look before it ------------------------------------------------------------------------------------------- */
 
+/* Attack: the store answers with another request, whose words are harmless: its digest approves nothing here, but the approver would believe to have approved it. */
+static bool is_request_of(const struct say *s, struct slice text)
+{
+    struct record_statement st;
+    AUTO(buf) struct buf tenant = BUF_INIT(ID_TEXT_CHARS);
+    if (record_statement_parse(text, &st) != ERR_OK || st.kind != RECORD_STATEMENT_ACCESS_REQUEST) return false;
+    buf_put_base32(&tenant, slice_of(st.tenant, sizeof st.tenant));
+    return slice_is(st.subject, s->subject) && s->tenant && slice_is(buf_slice(&tenant), s->tenant);
+}
+
 /* The request's digest, when it was not typed: from what the store shows, of which the approver sees every word that they sign for. */
 static int request_found(struct say *s)
 {
@@ -189,6 +199,9 @@ static int request_found(struct say *s)
     code = -1;
     if (!text || !json_is_string(said) || !slice_is(buf_slice(&digest), json_string_value(said))) {
         fprintf(stderr, "tillit %s: the store does not show the request's text, or the text has another digest: nothing was signed\n", s->command);
+        code = EXIT_REFUSED;
+    } else if (!is_request_of(s, slice_str(text))) {
+        fprintf(stderr, "tillit %s: the store shows another request than that of %s in this tenant: nothing was signed\n", s->command, s->subject);
         code = EXIT_REFUSED;
     } else if (typed.p && !slice_eq(typed, buf_slice(&digest))) {
         fprintf(stderr, "tillit %s: request=%.*s is not this request's digest: nothing was signed\n", s->command, (int)typed.n, (const char *)typed.p);

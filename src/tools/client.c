@@ -13,6 +13,35 @@
 
 #include "s3/s3.h"
 
+/* others' words --------------------------------------------------------------------------------------------------------------------- */
+
+void shown_put(struct slice s, struct buf *out)
+{
+    for (struct slice rest = s; rest.n > 0;) {
+        size_t n = MIN(rest.n, (size_t)512);
+        while (n > 0 && n < rest.n && (rest.p[n] & 0xc0) == 0x80) n--;
+        if (n == 0) n = 1;
+        struct slice part = slice_of(rest.p, n);
+        if (record_text_ok(part)) buf_put_slice(out, part);
+        else
+            for (size_t i = 0; i < n; i++) buf_put_u8(out, part.p[i] >= 0x20 && part.p[i] < 0x7f ? part.p[i] : '?');
+        rest = slice_of(rest.p + n, rest.n - n);
+    }
+}
+
+const char *shown(const char *text)
+{
+    static char ring[SHOWN_AT_ONCE_MAX][SHOWN_CHARS_MAX];
+    static size_t next;
+    AUTO(buf) struct buf words = BUF_INIT(SHOWN_CHARS_MAX - 1);
+    char *out = ring[next++ % SHOWN_AT_ONCE_MAX];
+    if (text) shown_put(slice_of(text, strnlen(text, SHOWN_CHARS_MAX - 1)), &words);
+    snprintf(out, SHOWN_CHARS_MAX, "%.*s", (int)words.n, words.n > 0 ? (const char *)words.p : "");
+    return out;
+}
+
+/* a store to speak to ------------------------------------------------------------------------------------------------------------- */
+
 static bool from_dir(struct store_client *c, const char *dir)
 {
     char path[TOOLS_PATH_MAX];
@@ -176,7 +205,7 @@ int client_refused(const char *command, long status, struct slice body)
 {
     json_t *j = json_loadb((const char *)body.p, body.n, 0, NULL);
     const char *detail = json_string_value(json_object_get(j, "detail"));
-    fprintf(stderr, "tillit %s: refused (%ld): %s\n", command, status, detail ? detail : "no reason given");
+    fprintf(stderr, "tillit %s: refused (%ld): %s\n", command, status, detail ? shown(detail) : "no reason given");
     json_decref(j);
     return EXIT_REFUSED;
 }

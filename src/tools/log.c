@@ -150,7 +150,7 @@ static json_t *describe(const struct record_leaf *l, const struct record_opening
 static const char *field(json_t *j, const char *name)
 {
     const char *s = json_string_value(json_object_get(j, name));
-    return s ? s : "-";
+    return s ? shown(s) : "-";
 }
 
 static void print_line(json_t *j)

@@ -16,26 +16,11 @@ static const char *text_of(const json_t *j, const char *name)
     return s ? s : "";
 }
 
-/* A store's words go to a terminal: what could move its cursor or turn its text round is not printed. */
-static void safe(struct slice s, struct buf *out)
-{
-    for (struct slice rest = s; rest.n > 0;) {
-        size_t n = MIN(rest.n, (size_t)512);
-        while (n > 0 && n < rest.n && (rest.p[n] & 0xc0) == 0x80) n--;
-        if (n == 0) n = 1;
-        struct slice part = slice_of(rest.p, n);
-        if (record_text_ok(part)) buf_put_slice(out, part);
-        else
-            for (size_t i = 0; i < n; i++) buf_put_u8(out, part.p[i] >= 0x20 && part.p[i] < 0x7f ? part.p[i] : '?');
-        rest = slice_of(rest.p + n, rest.n - n);
-    }
-}
-
 static void line(FILE *f, const char *name, struct slice value)
 {
-    AUTO(buf) struct buf shown = BUF_INIT(TOOLS_ANSWER_BYTES_MAX);
-    safe(value, &shown);
-    fprintf(f, "  %-14s %.*s\n", name, (int)shown.n, shown.n > 0 ? (const char *)shown.p : "");
+    AUTO(buf) struct buf words = BUF_INIT(TOOLS_ANSWER_BYTES_MAX);
+    shown_put(value, &words);
+    fprintf(f, "  %-14s %.*s\n", shown(name), (int)words.n, words.n > 0 ? (const char *)words.p : "");
 }
 
 static void json_line(FILE *f, const char *name, const json_t *v)
@@ -210,15 +195,15 @@ static void event_access(const json_t *e, struct buf *words)
 void access_event_words(FILE *f, const json_t *e)
 {
     char when[TIME_TEXT_MAX] = "-";
-    AUTO(buf) struct buf words = BUF_INIT(TOOLS_ANSWER_BYTES_MAX), shown = BUF_INIT(TOOLS_ANSWER_BYTES_MAX);
+    AUTO(buf) struct buf words = BUF_INIT(TOOLS_ANSWER_BYTES_MAX), out = BUF_INIT(TOOLS_ANSWER_BYTES_MAX);
     if (json_is_integer(json_object_get(e, "t"))) time_iso8601(number(e, "t"), when);
     buf_printf(&words, "%s  %-5s %s", when, text_of(e, "decision"), text_of(e, "act"));
     if (strcmp(text_of(e, "kind"), "access") == 0) event_access(e, &words);
     if (json_is_object(json_object_get(e, "who"))) buf_put_str(&words, " by "), name_words(json_object_get(e, "who"), &words);
     event_terms(json_object_get(e, "terms"), &words);
     if (*text_of(e, "why")) buf_printf(&words, " (%s)", text_of(e, "why"));
-    safe(buf_slice(&words), &shown);
-    fprintf(f, "%.*s\n", (int)shown.n, (const char *)shown.p);
+    shown_put(buf_slice(&words), &out);
+    fprintf(f, "%.*s\n", (int)out.n, (const char *)out.p);
 }
 
 void access_grant_words(FILE *f, const json_t *grant)
@@ -227,7 +212,7 @@ void access_grant_words(FILE *f, const json_t *grant)
     json_t *e;
     size_t i;
     bool pending = number(grant, "end") == 0;
-    fprintf(f, "%s: %s\n", text_of(grant, "id"), text_of(grant, "state"));
+    fprintf(f, "%s: %s\n", shown(text_of(grant, "id")), shown(text_of(grant, "state")));
     who_words(f, json_object_get(grant, "who"));
     if (!request_words(f, grant)) line(f, "request", SLICE_LIT("(its text is not here, or is not the one its digest names)"));
     allowed_words(f, grant);
@@ -244,7 +229,7 @@ void access_grant_words(FILE *f, const json_t *grant)
 void access_list_line(FILE *f, const json_t *grant)
 {
     struct record_statement st;
-    AUTO(buf) struct buf words = BUF_INIT(8192), shown = BUF_INIT(8192);
+    AUTO(buf) struct buf words = BUF_INIT(8192), out = BUF_INIT(8192);
     const json_t *who = json_object_get(grant, "who");
     buf_printf(&words, "%s  %-17s ", text_of(grant, "id"), text_of(grant, "state"));
     name_words(who, &words);
@@ -255,6 +240,6 @@ void access_list_line(FILE *f, const json_t *grant)
         buf_put_u8(&words, '/');
         buf_put_slice(&words, prefix);
     }
-    safe(buf_slice(&words), &shown);
-    fprintf(f, "%.*s\n", (int)shown.n, (const char *)shown.p);
+    shown_put(buf_slice(&words), &out);
+    fprintf(f, "%.*s\n", (int)out.n, (const char *)out.p);
 }

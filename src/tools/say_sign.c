@@ -103,7 +103,7 @@ static int refused(const struct say *s, long status, struct slice body)
     json_t *j = json_loadb((const char *)body.p, body.n, 0, NULL);
     const char *detail = json_string_value(json_object_get(j, "detail")), *code = json_string_value(json_object_get(j, "code"));
     if (s->json && j) json_dumpf(j, stdout, JSON_COMPACT), putchar('\n');
-    fprintf(stderr, "tillit %s: refused (%s): %s\n", s->command, code ? code : status == 503 ? "not now" : "no code", detail ? detail : "no reason given");
+    fprintf(stderr, "tillit %s: refused (%s): %s\n", s->command, code ? shown(code) : status == 503 ? "not now" : "no code", detail ? shown(detail) : "no reason given");
     json_decref(j);
     return EXIT_REFUSED;
 }

@@ -29,6 +29,13 @@ struct option {
 /* Gives the positional arguments' count; on a mistake prints the usage text and returns -1. */
 int options_read(int argc, char **argv, const struct option *o, size_t n, const char **positional, int positional_max, const char *usage);
 
+/* client.c: words that somebody else chose (a store, who wrote an object, a person's name) go to a terminal: what could move its cursor, turn its text round or
+ * hide is not printed. shown(): one of a few lines' length, a loan until SHOWN_AT_ONCE_MAX more were asked for. */
+#define SHOWN_CHARS_MAX 4096
+#define SHOWN_AT_ONCE_MAX 16
+void shown_put(struct slice text, struct buf *out);
+const char *shown(const char *text);
+
 /* client.c: a store to speak to. */
 struct store_client {
     char api[256], s3[256];            /* http://host:port */

@@ -23,8 +23,8 @@ static void print_row(const json_t *row)
     printf("%-5s", json_is_true(json_object_get(row, "allow")) ? "yes" : "no");
     json_object_foreach((json_t *)row, name, v) {
         if (strcmp(name, "allow") == 0 || json_is_null(v)) continue;
-        if (json_is_string(v)) printf("  %s=%s", name, json_string_value(v));
-        else if (json_is_integer(v)) printf("  %s=%lld", name, (long long)json_integer_value(v));
+        if (json_is_string(v)) printf("  %s=%s", shown(name), shown(json_string_value(v)));
+        else if (json_is_integer(v)) printf("  %s=%lld", shown(name), (long long)json_integer_value(v));
     }
     putchar('\n');
 }

@@ -236,7 +236,8 @@ def test_an_approver_signs_what_they_saw(case):
     assert verified(case, said, key)["terms"] == ["bytes=5242880", "request=" + people.digest(text)]
 
     wider = a_request().replace("objects=20", "objects=2000")
-    for told in (shown(text, request=wider), shown(text, request=wider, digest=people.digest(text)), shown(text, request=""), {"grants": []}):
+    others = [text.replace("c" * 25 + "a", "d" * 25 + "a"), text.replace(TENANT, "b" * 25 + "a"), people.text("quorum.set", None, TENANT, dict(need=1))]
+    for told in (shown(text, request=wider), shown(text, request=wider, digest=people.digest(text)), shown(text, request=""), {"grants": []}, *map(shown, others)):
         g.got, g.answers = [], [(200, told)]
         r = tillit(case, *args)
         assert r.returncode == 1 and "nothing was signed" in r.stderr and len(g.got) == 1, r
@@ -249,11 +250,21 @@ def test_an_approver_signs_what_they_saw(case):
 
 
 def test_words_of_a_store_move_no_cursor(case):
-    """A name with escape sequences, or with characters that turn text round, is not shown as it is."""
+    """A name, a state, a member's name, a reason of refusal with escape sequences, or with characters that turn text round, is not shown as it is."""
     g, key, text = gate(), people.Key(case.path("key")), a_request()
     g.answers = [(200, shown(text, who={"id": "x", "name": "In\x1b[2Jes \u202egreB", "employer": "a\nb"}))]
-    r = tillit(case, "access", "show", "--grant", "c" * 25 + "a", "--tenant", TENANT, "--key", key.path, "--endpoint", g.url)
+    args = ["--grant", "c" * 25 + "a", "--tenant", TENANT, "--key", key.path, "--endpoint", g.url]
+    r = tillit(case, "access", "show", *args)
     assert r.returncode == 0 and "\x1b" not in r.stdout and "\u202e" not in r.stdout and "a\nb" not in r.stdout, r
+    bad = "no\x1b[2J\u202e\u009b\nSign this? [y/N]"
+    for verb, answers in (("show", [(200, shown(text, state=bad))]), ("show", [(200, shown(text, id=bad))]), ("show", [(403, {"code": bad, "detail": bad})]),
+                          ("watch", [(200, {"state": bad, "events": [], "next": 1}), (200, {"state": "expired", "events": [], "next": 1})]),
+                          ("approve", [(200, shown(text, state=bad)), (200, {"result": "done", bad: bad})])):
+        g.answers = list(answers)
+        r = tillit(case, "access", verb, *args)
+        assert "no?[2J" in r.stdout + r.stderr, (verb, r)
+        for c in ("\x1b", "\u202e", "\u009b", "\nSign this? [y/N]\n"):
+            assert c not in r.stdout + r.stderr, (verb, c, r)
 
 
 def test_login_is_a_credential_process(case):
