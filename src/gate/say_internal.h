@@ -29,6 +29,7 @@ struct gate_say {
     bool behind;                                   /* a mirror could not be appended: say_tend() tries again */
     struct list failed;                            /* say_grant.c: grants whose streams nobody said are gone */
     size_t watches;                                /* answers that wait for something to happen */
+    size_t notice_turn;                            /* the tenant whose leaves are told first: behind the one that filled the last answer */
 };
 struct gate_say *say_state(struct gate *g);
 

@@ -302,6 +302,26 @@ static void without_a_target_the_cursor_moves_on(void **state)
         assert_false(say_notices(&r->g, slice_of(r->tenant, MIN(cut, (size_t)ID_BYTES)), &rows, &more));
 }
 
+static void a_tenant_that_fills_an_answer_is_asked_last(void **state)
+{
+    AUTO(buf) struct buf rows = BUF_INIT(WIRE_DATA_BYTES_MAX);
+    struct wire_notice n;
+    bool more;
+    (void)state;
+    for (int i = 0; i < 80; i++) assert_int_equal(SAY(&r->owner, NOTICE_SET, "desk", "mail=desk@example.test"), 200);
+    struct gate_tenant other = *r->t;              /* the same log under another id */
+    other.id[0] ^= 1;
+    r->g.tenant_list[r->g.tenant_count++] = &other;
+    for (int i = 0; i < 4; i++) {
+        buf_reset(&rows);
+        assert_true(say_notices(&r->g, slice_of(NULL, 0), &rows, &more) && more);
+        struct reader at = reader_of(buf_slice(&rows));
+        while (wire_next_notice(&at, &n)) assert_memory_equal(n.tenant.p, i % 2 ? other.id : r->t->id, ID_BYTES);
+        assert_false(at.bad);
+    }
+    r->g.tenant_count--;
+}
+
 /* who could read ------------------------------------------------------------------------------------------------------------------------- */
 
 static void who_can_asks_the_decision_itself(void **state)
@@ -345,6 +365,7 @@ int main(void)
         T(one_watch_too_many_waits_as_well),
         T(each_step_is_told_to_each_target_once_and_signed),
         T(without_a_target_the_cursor_moves_on),
+        T(a_tenant_that_fills_an_answer_is_asked_last),
         T(who_can_asks_the_decision_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
