@@ -147,7 +147,9 @@ static bool row_put(struct notice_queue *q, struct notice_target *t, const struc
 {
     size_t bytes = sizeof(struct notice_row) + n->event.n + n->signature.n;
     /* One is enough to see whether somebody is back: the dead must not hold the memory that the living need. */
-    if (t->row_count >= (t->failures > 0 ? 1 : NOTICE_ROWS_MAX) || q->bytes + bytes > NOTICE_BYTES_MAX || t->due_ms > now_ms) return false;
+    if (t->row_count >= (t->failures > 0 ? 1 : NOTICE_ROWS_MAX) || t->due_ms > now_ms) return false;
+    /* Attack: targets that answer, but each as late as they may, hold as many rows as they can get. Half of the memory is for those that have none yet. */
+    if (q->bytes + bytes > (t->row_count > 0 ? NOTICE_BYTES_MAX / 2 : NOTICE_BYTES_MAX)) return false;
     struct notice_row *r = malloc(bytes);
     ASSERT(r);
     uint8_t *copy = (uint8_t *)(r + 1);

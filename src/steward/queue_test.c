@@ -246,18 +246,41 @@ static void more_targets_than_may_be_known_are_told_later(void **state)
     assert_int_equal(asked(A, false, 0), NOTICE_TARGETS_MAX + 1);
 }
 
+static char big[60000];
+
+static void put_big(const uint8_t *tenant, uint64_t index, const char *target)
+{
+    const struct wire_notice r = {.tenant = slice_of(tenant, ID_BYTES), .index = index, .kind = WIRE_NOTICE_WEBHOOK, .target = slice_str(target), .event = slice_of(big, sizeof big),
+                                  .signature = SLICE_LIT("1 v1a,x")};
+    wire_put_notice(&rows, &r);
+}
+
+/* One tenant's targets are slow, and many things are told to each. */
+static void another_finds_room_beside_those_who_wait_with_many(void **state)
+{
+    char target[32];
+    (void)state;
+    memset(big, 'x', sizeof big);
+    for (unsigned index = 0; index < NOTICE_ROWS_MAX; index++)
+        for (unsigned i = 0; i < 16; i++) snprintf(target, sizeof target, "http://%u", i), put_big(A, index, target);
+    check_err(take(0), ERR_OK);
+    put_big(B, 0, "http://b"), put_big(B, 1, "http://b");
+    check_err(take(0), ERR_OK);
+    struct notice_target *t;
+    unsigned of_b = 0;
+    while ((t = notice_next(q, 0))) of_b += memcmp(t->tenant->id, B, ID_BYTES) == 0;
+    assert_int_equal(of_b, 1);
+}
+
 static void memory_is_bounded_and_what_found_no_room_is_asked_for_again(void **state)
 {
-    static char big[60000];
     char target[32];
     unsigned n = 2 * NOTICE_BYTES_MAX / sizeof big;
     (void)state;
     memset(big, 'x', sizeof big);
     for (unsigned i = 0; i < n; i++) {
         snprintf(target, sizeof target, "http://%u", i);
-        const struct wire_notice r = {.tenant = slice_of(A, ID_BYTES), .index = 0, .kind = WIRE_NOTICE_WEBHOOK, .target = slice_str(target), .event = slice_of(big, sizeof big),
-                                      .signature = SLICE_LIT("1 v1a,x")};
-        wire_put_notice(&rows, &r);
+        put_big(A, 0, target);
     }
     check_err(take(0), ERR_OK);
     assert_true(notice_bytes(q) <= NOTICE_BYTES_MAX && notice_bytes(q) > NOTICE_BYTES_MAX - 2 * sizeof big);
@@ -456,6 +479,7 @@ int main(void)
         FACT(the_wait_doubles_up_to_its_end), FACT(a_row_that_waited_too_long_is_asked_for_again), FACT(of_one_target_so_many_rows_are_held_and_the_next_comes_later),
         FACT(a_tenant_has_so_many_calls_and_another_is_not_kept_waiting), FACT(those_that_failed_leave_calls_to_the_others),
         FACT(who_is_far_behind_is_asked_for_one_tenant_at_a_time), FACT(a_target_that_is_named_no_more_is_forgotten), FACT(more_targets_than_may_be_known_are_told_later),
+        FACT(another_finds_room_beside_those_who_wait_with_many),
         FACT(memory_is_bounded_and_what_found_no_room_is_asked_for_again), FACT(thousands_of_alarms_do_not_stand_before_what_is_done), FACT(ten_seconds_later_alarms_are_told_again), FACT(alarms_of_who_was_away_are_told_all_the_same),
         FACT(an_answer_to_something_else_is_refused), FACT(rows_cut_at_every_byte_are_refused),
         FACT(what_is_written_is_read_and_goes_on_from_there), FACT(a_file_that_is_not_ours_is_refused_with_its_line),
