@@ -35,9 +35,18 @@ static bool customers(const struct say *s)
     return policy_approver_of_key(s->t->state, buf_slice(&s->key)) || policy_is_owner(s->t->state, buf_slice(&s->key));
 }
 
+/* Attack: somebody who was put out, or is no manager any more, goes on watching. Only whom a grant needs is mirrored in the turn in which that is said; a watch
+ * is no decision, and asks the provider's side itself. */
+static const struct policy_person *staff(const struct say *s)
+{
+    const struct policy_person *here = policy_person_of_key(policy_people(s->t->state), buf_slice(&s->key));
+    const struct policy_person *now = policy_person_of_key(say_state(s->g)->provider.people, buf_slice(&s->key));
+    return here && here->on && now && now->on ? now : NULL;
+}
+
 static bool its_own(const struct say *s, const struct policy_grant *g)
 {
-    const struct policy_person *p = policy_person_of_key(policy_people(s->t->state), buf_slice(&s->key));
+    const struct policy_person *p = staff(s);
     return p && strcmp(p->account, g->account) == 0;
 }
 
@@ -45,7 +54,7 @@ static bool may_see(const struct say *s, const struct policy_grant *g)
 {
     const struct policy_people *people = policy_people(s->t->state);
     if (customers(s) || its_own(s, g)) return true;
-    const struct policy_person *p = policy_person_of_key(people, buf_slice(&s->key)), *asks = policy_person(people, slice_str(g->account));
+    const struct policy_person *p = staff(s), *asks = policy_person(people, slice_str(g->account));
     if (!p) return false;
     if (!(p->roles & 1u << POLICY_ROLE_manager)) return false;
     return !asks || !asks->manager[0] || strcmp(asks->manager, p->account) == 0;

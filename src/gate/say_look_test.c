@@ -205,6 +205,31 @@ static void a_watch_that_is_not_ours_or_over_shows_nothing(void **state)
     }
 }
 
+/* Put out while the grant lives, and behind its end, when nobody is mirrored for it any more: neither is shown what was theirs. */
+static void who_is_put_out_at_the_provider_looks_and_watches_no_more(void **state)
+{
+    char of_manager[512], of_engineer[512];
+    (void)state;
+    granted_for_a_minute();
+    assert_int_equal(SAY(&manager, ACCESS_LOOK, GRANT, ""), 200);
+    snprintf(of_manager, sizeof of_manager, "%s", say_rig_text(r, "watch"));
+    assert_int_equal(SAY(&engineer, ACCESS_LOOK, GRANT, ""), 200);
+    snprintf(of_engineer, sizeof of_engineer, "%s", say_rig_text(r, "watch"));
+    assert_int_equal(watch(of_manager, UINT64_MAX), 200);
+    pass(62000);
+    say_tend(&r->g);
+    assert_int_equal(watch(of_engineer, UINT64_MAX), 200);
+    assert_int_equal(SAY(&r->officer, PERSON_OFF, "ines", "text=left"), 200);
+    assert_int_equal(watch(of_engineer, UINT64_MAX), 403);
+    assert_int_equal(watch(of_manager, UINT64_MAX), 200);
+    assert_int_equal(SAY(&r->officer, PERSON_OFF, "mats", "text=left"), 200);
+    assert_int_equal(watch(of_manager, UINT64_MAX), 403);
+    for (int all = 0; all < 2; all++) {
+        assert_int_equal(SAY(&manager, ACCESS_LOOK, all ? NULL : GRANT, ""), 403);
+        say_rig_refused(r, r->t, "not-eligible");
+    }
+}
+
 static void a_watch_ends_with_the_role_of_who_looked(void **state)
 {
     char capability[512], terms[1024];
@@ -361,6 +386,7 @@ int main(void)
         T(a_watch_is_answered_when_something_happens),
         T(a_look_gives_a_watch_that_needs_no_signature),
         T(a_watch_that_is_not_ours_or_over_shows_nothing),
+        T(who_is_put_out_at_the_provider_looks_and_watches_no_more),
         T(a_watch_ends_with_the_role_of_who_looked),
         T(one_watch_too_many_waits_as_well),
         T(each_step_is_told_to_each_target_once_and_signed),

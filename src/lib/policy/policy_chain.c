@@ -299,6 +299,8 @@ static enum policy_say say_login(const struct word *w) {
 
 /* Reading what the control log says of a grant: who has a part in it. */
 static enum policy_say say_look(const struct word *w) {
+    /* Whoever was put out sees nothing any more, not even what was their own: keys stay a person's, so that what they sign is refused by name. */
+    if (w->signer != NULL && !w->signer->on && w->approver == NULL) return POLICY_SAY_NOT_ELIGIBLE;
     if ((w->st->s->have & RECORD_S_SUBJECT) == 0) return w->signer != NULL || w->approver != NULL ? POLICY_SAY_DONE : POLICY_SAY_NOT_YOURS;
     if (w->g == NULL) return POLICY_SAY_NO_GRANT;
     bool managed = w->g->approval_count > 0 && w->signer != NULL && strcmp(w->g->approvals[0].id, w->signer->account) == 0;

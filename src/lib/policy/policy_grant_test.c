@@ -454,6 +454,14 @@ static void looking_is_for_who_has_a_part(void **unused) {
     look.subject = gid(2);
     check_say(rig_say(&state, signed_by(look, K_BB, POLICY_KEY_SSH)), POLICY_SAY_NO_GRANT);
     assert_int_equal(state_now(id), POLICY_GRANT_MANAGER_PENDING);
+    /* put out: neither as the author, nor as who might have signed, nor in general */
+    look.subject = id;
+    const struct { const char *account, *key; } off[] = {{"sub", K_SUB}, {"max", K_MAX}, {"eve", K_EVE}};
+    for (size_t i = 0; i < ARRAY_LEN(off); i++) {
+        check_say(rig_provider(&provider, RIG(PERSON_OFF, off[i].account, RIG_OFFICER, NULL)), POLICY_SAY_DONE);
+        check_say(rig_say(&state, signed_by(look, off[i].key, POLICY_KEY_SK)), POLICY_SAY_NOT_ELIGIBLE);
+        check_say(rig_say(&state, signed_by(all, off[i].key, POLICY_KEY_SK)), POLICY_SAY_NOT_ELIGIBLE);
+    }
 }
 
 /* time -------------------------------------------------------------------------------------------------------------------------------- */
