@@ -39,7 +39,7 @@ struct notice_tenant {
     uint64_t asked, end;                           /* of the question under way: from where, and behind its answer's last row */
     bool answered;
     bool full;                                     /* of that answer: no more targets can be known */
-    unsigned sending;
+    unsigned sending, target_count;
     struct list targets;
 };
 /* Known as long as it is behind: whoever is not here was told everything below `seen`. */

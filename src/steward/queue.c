@@ -53,6 +53,7 @@ static void target_free(struct notice_queue *q, struct notice_target *t)
     map_del(q->targets, t->key);
     list_del(&t->of_tenant);
     list_del(&t->in_order);
+    t->tenant->target_count--;
     free(t);
 }
 
@@ -89,9 +90,11 @@ static struct slice key_of(struct slice tenant, uint8_t kind, struct slice text,
     return slice_of(key, ID_BYTES + 1 + text.n);
 }
 
-/* NULL: there are as many as there may be. */
+/* NULL: there are as many as there may be. Attack: a tenant names one dead target after the other, and each is known until it was called: with all that can be
+ * known its own, nobody else is told of anything. */
 static struct notice_target *target_new(struct notice_queue *q, struct notice_tenant *tenant, uint8_t kind, struct slice key, uint64_t next)
 {
+    if (tenant->target_count >= NOTICE_TARGETS_TENANT_MAX) return NULL;
     struct notice_target *t = calloc(1, sizeof *t + key.n);
     ASSERT(t);
     uint8_t *copy = (uint8_t *)(t + 1);
@@ -104,6 +107,7 @@ static struct notice_target *target_new(struct notice_queue *q, struct notice_te
     }
     list_init(&t->rows);
     list_add_tail(&tenant->targets, &t->of_tenant);
+    tenant->target_count++;
     list_add_tail(&q->order, &t->in_order);
     return t;
 }

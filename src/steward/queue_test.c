@@ -233,17 +233,42 @@ static void more_targets_than_may_be_known_are_told_later(void **state)
 {
     char target[32];
     (void)state;
-    for (unsigned i = 0; i <= NOTICE_TARGETS_MAX; i++) snprintf(target, sizeof target, "http://%u", i), row(A, i, target);
+    for (unsigned i = 0; i <= NOTICE_TARGETS_TENANT_MAX; i++) snprintf(target, sizeof target, "http://%u", i), row(A, i, target);
     check_err(take(0), ERR_OK);
-    assert_int_equal(notice_target_count(q), NOTICE_TARGETS_MAX);
-    assert_int_equal(asked(A, false, 0), NOTICE_TARGETS_MAX);      /* this leaf is looked at again */
+    assert_int_equal(notice_target_count(q), NOTICE_TARGETS_TENANT_MAX);
+    assert_int_equal(asked(A, false, 0), NOTICE_TARGETS_TENANT_MAX);      /* this leaf is looked at again */
     check_err(take(0), ERR_OK);
     assert_int_equal(told(0, true), 0);
-    assert_int_equal(asked(A, false, 0), NOTICE_TARGETS_MAX);
-    row(A, NOTICE_TARGETS_MAX, target);
+    assert_int_equal(asked(A, false, 0), NOTICE_TARGETS_TENANT_MAX);
+    row(A, NOTICE_TARGETS_TENANT_MAX, target);
+    check_err(take(0), ERR_OK);
+    assert_int_equal(notice_target_count(q), NOTICE_TARGETS_TENANT_MAX);
+    assert_int_equal(asked(A, false, 0), NOTICE_TARGETS_TENANT_MAX + 1);
+}
+
+static const uint8_t *tenant_no(unsigned n)
+{
+    static uint8_t id[ID_BYTES];
+    put_be64(id, n + 1);
+    return id;
+}
+
+/* Of all tenants together; and one that names no end of targets is the only one that waits for it. */
+static void a_tenant_with_no_end_of_targets_hinders_no_other(void **state)
+{
+    char target[32];
+    unsigned tenants = NOTICE_TARGETS_MAX / NOTICE_TARGETS_TENANT_MAX;
+    (void)state;
+    for (unsigned i = 0; i < NOTICE_TARGETS_MAX; i++) snprintf(target, sizeof target, "http://%u", i), row(A, i, target);
+    check_err(take(0), ERR_OK);
+    row(B, 0, "http://b");
+    check_err(take(0), ERR_OK);
+    assert_int_equal(notice_target_count(q), NOTICE_TARGETS_TENANT_MAX + 1);
+    assert_int_equal(asked(B, false, 0), 1);
+    for (unsigned n = 0; n < tenants; n++)
+        for (unsigned i = 0; i < NOTICE_TARGETS_TENANT_MAX; i++) snprintf(target, sizeof target, "http://%u", i), row(tenant_no(n), i, target);
     check_err(take(0), ERR_OK);
     assert_int_equal(notice_target_count(q), NOTICE_TARGETS_MAX);
-    assert_int_equal(asked(A, false, 0), NOTICE_TARGETS_MAX + 1);
 }
 
 static char big[60000];
@@ -280,7 +305,7 @@ static void memory_is_bounded_and_what_found_no_room_is_asked_for_again(void **s
     memset(big, 'x', sizeof big);
     for (unsigned i = 0; i < n; i++) {
         snprintf(target, sizeof target, "http://%u", i);
-        put_big(A, 0, target);
+        put_big(tenant_no(i / 32), 0, target);
     }
     check_err(take(0), ERR_OK);
     assert_true(notice_bytes(q) <= NOTICE_BYTES_MAX && notice_bytes(q) > NOTICE_BYTES_MAX - 2 * sizeof big);
@@ -479,7 +504,7 @@ int main(void)
         FACT(the_wait_doubles_up_to_its_end), FACT(a_row_that_waited_too_long_is_asked_for_again), FACT(of_one_target_so_many_rows_are_held_and_the_next_comes_later),
         FACT(a_tenant_has_so_many_calls_and_another_is_not_kept_waiting), FACT(those_that_failed_leave_calls_to_the_others),
         FACT(who_is_far_behind_is_asked_for_one_tenant_at_a_time), FACT(a_target_that_is_named_no_more_is_forgotten), FACT(more_targets_than_may_be_known_are_told_later),
-        FACT(another_finds_room_beside_those_who_wait_with_many),
+        FACT(another_finds_room_beside_those_who_wait_with_many), FACT(a_tenant_with_no_end_of_targets_hinders_no_other),
         FACT(memory_is_bounded_and_what_found_no_room_is_asked_for_again), FACT(thousands_of_alarms_do_not_stand_before_what_is_done), FACT(ten_seconds_later_alarms_are_told_again), FACT(alarms_of_who_was_away_are_told_all_the_same),
         FACT(an_answer_to_something_else_is_refused), FACT(rows_cut_at_every_byte_are_refused),
         FACT(what_is_written_is_read_and_goes_on_from_there), FACT(a_file_that_is_not_ours_is_refused_with_its_line),

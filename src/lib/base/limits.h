@@ -383,6 +383,7 @@
 
 /* notices (the steward) */
 #define NOTICE_TARGETS_MAX 16384                 /* that are behind, all tenants: past it a tenant's log is looked at later */
+#define NOTICE_TARGETS_TENANT_MAX 128            /* of one tenant: those it names, and those that it named before and were not told yet */
 #define NOTICE_TARGET_BYTES_MAX RECORD_TEXT_BYTES_MAX
 #define NOTICE_ROWS_MAX 32                       /* of one target in memory */
 #define NOTICE_BYTES_MAX (16 * 1024 * 1024)      /* of all rows in memory */
