@@ -330,7 +330,7 @@ void send_begin(struct notice_target *t)
     ASSERT(c);
     *c = (struct call){.target = t, .easy = curl_easy_init()};
     bool mail = t->kind == WIRE_NOTICE_MAIL;
-    bool may = !mail || (sender.conf->notices_smtp[0] && conf_mail_ok(t->text));
+    bool may = !mail || (sender.conf->notices_smtp[0] && slice_is_mail(t->text));
     if (c->easy && may && (mail ? begin_mail(c, notice_first(t)) : begin_webhook(c, notice_first(t))) && curl_multi_add_handle(sender.multi, c->easy) == CURLM_OK) return;
     call_free(c);
     c->target = t;

@@ -83,6 +83,7 @@ struct slice slice_trim(struct slice a);                      /* SP and TAB off 
  * with p NULL. */
 struct slice slice_cut(struct slice a, uint8_t c, struct slice *head);
 bool slice_is_utf8(struct slice a);                           /* well-formed, no surrogates, no overlong forms */
+bool slice_is_mail(struct slice a);                           /* local@domain of letters, digits and what needs no quotes: fits into a mail's header and RCPT TO */
 /* Decimal digits only, no sign, no blank, at least one digit, no overflow past max. */
 MUST_USE enum err slice_u64(struct slice a, uint64_t max, uint64_t *out);
 

@@ -97,3 +97,16 @@ void wipe(void *p, size_t n) {
     /* The compiler must believe that someone reads the zeroes. */
     __asm__ volatile("" : : "r"(p) : "memory");
 }
+
+bool slice_is_mail(struct slice a) {
+    struct slice local, domain = slice_cut(a, '@', &local);
+    if (local.n == 0 || local.n > 64 || domain.n == 0 || domain.n > 190 || local.p[0] == '.' || local.p[local.n - 1] == '.') return false;
+    for (size_t i = 0; i < a.n; i++) {
+        uint8_t c = a.p[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+        bool atext = i < local.n && memchr("!#$%&'*+/=?^_`{|}~", c, 18) != NULL;
+        if (c == '.' && i > 0 && a.p[i - 1] == '.') return false;
+        if (!plain && !atext && c != '.' && i != local.n) return false;
+    }
+    return domain.p[0] != '.' && domain.p[0] != '-' && domain.p[domain.n - 1] != '.' && domain.p[domain.n - 1] != '-';
+}

@@ -31,20 +31,6 @@ static bool ownership_ok(struct slice value)
     return slice_is(value, "BucketOwnerEnforced") || slice_is(value, "BucketOwnerPreferred") || slice_is(value, "ObjectWriter");
 }
 
-bool conf_mail_ok(struct slice a)
-{
-    struct slice local, domain = slice_cut(a, '@', &local);
-    if (local.n == 0 || local.n > 64 || domain.n == 0 || domain.n > 190 || local.p[0] == '.' || local.p[local.n - 1] == '.') return false;
-    for (size_t i = 0; i < a.n; i++) {
-        uint8_t c = a.p[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
-        bool atext = i < local.n && memchr("!#$%&'*+/=?^_`{|}~", c, 18) != NULL;
-        if (c == '.' && i > 0 && a.p[i - 1] == '.') return false;
-        if (!plain && !atext && c != '.' && i != local.n) return false;
-    }
-    return domain.p[0] != '.' && domain.p[0] != '-' && domain.p[domain.n - 1] != '.' && domain.p[domain.n - 1] != '-';
-}
-
 /* A host's name or address and perhaps a port; no user, no path: those would go into what is said to the server. */
 static bool smtp_ok(struct slice v)
 {
@@ -77,7 +63,7 @@ static bool text_ok(enum conf_type type, struct slice value, const char **want)
     switch (type) {
     case CONF_T_OWNERSHIP: *want = "BucketOwnerEnforced, BucketOwnerPreferred or ObjectWriter"; return ownership_ok(value);
     case CONF_T_SMTP: *want = "smtp://host:port or smtps://host:port"; return value.n == 0 || smtp_ok(value);
-    case CONF_T_MAIL: *want = "a mail address such as tillit@example.org"; return value.n == 0 || conf_mail_ok(value);
+    case CONF_T_MAIL: *want = "a mail address such as tillit@example.org"; return value.n == 0 || slice_is_mail(value);
     default: *want = "a text of at most 255 bytes without control characters"; return true;
     }
 }

@@ -97,8 +97,6 @@ struct conf {
 void conf_tests_off(struct conf *c);
 /* A tenant's: [quota NAME] where it says something, else [quota]. */
 void conf_quota_of(const struct conf *c, struct slice tenant, struct conf_quota *out);
-/* local@domain of letters, digits and what needs no quotes: it can stand in a mail's header and in RCPT TO as it is. */
-bool conf_mail_ok(struct slice address);
 /* All defaults, then the file. A missing file is an error that names `tillit init`. `why` gets the text of the first error. */
 MUST_USE enum err conf_read(const char *path, struct conf *out, struct buf *why);
 /* The same over bytes; `name` is what errors call the file. */

@@ -130,16 +130,16 @@ static void a_sender_is_a_plain_mail_address(void **state)
     char longest[300];
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(good); i++)
-        if (!conf_mail_ok(slice_str(good[i]))) fail_msg("refused: %s", good[i]);
+        if (!slice_is_mail(slice_str(good[i]))) fail_msg("refused: %s", good[i]);
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-        if (conf_mail_ok(slice_str(bad[i]))) fail_msg("taken: %s", bad[i]);
-    assert_false(conf_mail_ok(slice_of("a@b\0", 4)));
+        if (slice_is_mail(slice_str(bad[i]))) fail_msg("taken: %s", bad[i]);
+    assert_false(slice_is_mail(slice_of("a@b\0", 4)));
     memset(longest, 'a', sizeof longest);
     longest[64] = '@';
-    assert_true(conf_mail_ok(slice_of(longest, 65 + 190)));
-    assert_false(conf_mail_ok(slice_of(longest, 65 + 191)));
+    assert_true(slice_is_mail(slice_of(longest, 65 + 190)));
+    assert_false(slice_is_mail(slice_of(longest, 65 + 191)));
     longest[64] = 'a', longest[65] = '@';
-    assert_false(conf_mail_ok(slice_of(longest, 80)));
+    assert_false(slice_is_mail(slice_of(longest, 80)));
     assert_int_equal(parse("[notices]\nfrom = me\n"), ERR_CONFIG);
     assert_string_equal(text, "tillit.conf:2: \"from\" in [notices] must be a mail address such as tillit@example.org");
 }

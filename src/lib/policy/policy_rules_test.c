@@ -212,6 +212,8 @@ static void notices_are_one_approvers_to_set(void **unused) {
     check_say(say(RIG(NOTICE_SET, "ops", ADA, "mail=nobody")), POLICY_SAY_SUBJECT);
     check_say(say(RIG(NOTICE_SET, "ops", ADA, "mail=@a.example")), POLICY_SAY_SUBJECT);
     check_say(say(RIG(NOTICE_SET, "ops", ADA, "mail=a@b c")), POLICY_SAY_SUBJECT);
+    static const char *const never[] = {"mail=a@b,c@d", "mail=<a@b>", "mail=\xc3\xa5@b.example", "mail=a@b.", "webhook=https://", "webhook=http:///in", "webhook=https://a.example/ in"};
+    for (size_t i = 0; i < ARRAY_LEN(never); i++) check_say(say(RIG(NOTICE_SET, "ops", ADA, never[i])), POLICY_SAY_SUBJECT);
     for (unsigned i = 1; i < POLICY_NOTICES_MAX; i++) {
         (void)snprintf(id, sizeof id, "n%u", i);
         check_say(say(RIG(NOTICE_SET, id, ADA, "mail=a@b")), POLICY_SAY_DONE);
