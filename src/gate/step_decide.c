@@ -196,7 +196,7 @@ bool step_grant_lives(const struct gate_request *r)
     q.ctx = buf_slice(&r->ctx);
     q.opens_known = true;
     q.opens = 0;
-    return policy_decide(state, &q).allow;
+    return decided_allow(r->decided) ? policy_use_stands(state, &q, decided_ctl(r->decided)) : policy_decide(state, &q).allow;
 }
 
 bool step_object_allowed(struct gate_request *r, struct slice tags, struct slice owner)

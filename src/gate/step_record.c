@@ -231,21 +231,19 @@ static uint64_t control_put(struct gate_request *r, void (*durable)(struct gate_
 }
 
 /* Under a grant: nothing is written, and the leaf changes the state that decides: what was opened counts from this turn on. It is folded as
- * tenants_control_apply() does it, of which only policy's part is about such leaves; that the opening is the leaf's own is known here. */
+ * tenants_control_apply() does it, of which only policy's part is about such leaves, and nothing of what is behind commitments. */
 static enum err record_use(struct gate_request *r, const struct decided *d, const struct leaf_says *says,
                            void (*durable)(struct gate_request *r, const struct recorded *rec))
 {
     uint64_t now;
     struct record_leaf leaf;
-    struct record_opening opening;
     struct policy_state *state = r->tenant->state;
     ASSERT(durable);                               /* each is waited for: the log it stands on has no later one that implies it */
     TRY(log_time(r->tenant->control, loop_wall_ms(r->gate->loop), &now));
     TRY(leaf_build(r, d, says, now));
     TRY(record_leaf_parse(buf_slice(&r->leaf), RECORD_LOG_CONTROL, &leaf));
-    TRY(record_opening_parse(buf_slice(&r->opening), &opening));
-    TRY(policy_can_apply(state, log_size(r->tenant->control), &leaf, &opening));
-    enum err e = policy_apply(state, control_put(r, durable), &leaf, &opening);
+    TRY(policy_can_apply(state, log_size(r->tenant->control), &leaf, NULL));
+    enum err e = policy_apply(state, control_put(r, durable), &leaf, NULL);
     ASSERT(e == ERR_OK);                           /* it was asked */
     request_unhold(r);                             /* rule 8, as below */
     return ERR_OK;

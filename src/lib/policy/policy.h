@@ -96,6 +96,7 @@ struct policy_bucket {
 struct policy_state {
     uint32_t magic;
     uint64_t size;                             /* control leaves folded: what `ctl` in a leaf names */
+    uint64_t changed;                          /* the size behind the last of them that was no use of a grant: those change what it has used, and nothing else */
     uint64_t t_ms;                             /* of the last leaf */
     bool founded;                              /* genesis was folded */
     bool founding;                             /* only leaves under the genesis statement followed it so far */

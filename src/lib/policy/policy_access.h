@@ -191,6 +191,9 @@ struct policy_use {
     const struct policy_person *person;
 };
 bool policy_use_of(const struct policy_state *s, const struct policy_request *r, struct policy_use *out);
+/* What policy_decide() would allow now, of what it allowed when `ctl` leaves were folded; beside the budget, which was taken then. Only what time
+ * alone changes is looked at when no leaf since did more than use grants. */
+bool policy_use_stands(const struct policy_state *s, const struct policy_request *r, uint64_t ctl);
 
 /* who can (P2.17) -------------------------------------------------------------------------------------------------------------------------- */
 

@@ -404,6 +404,7 @@ static enum err fold(struct policy_state *s, uint64_t index, const struct record
     if (dry) return ERR_OK;
     s->size++;
     s->t_ms = t;
+    if (leaf->kind != RECORD_K_ACC) s->changed = s->size;
     return ERR_OK;
 }
 

@@ -119,3 +119,10 @@ void policy_decide_use(const struct policy_state *s, const struct policy_request
     if (d->reason == POLICY_ALLOWED) d->reason = within_budget(r, &use);
     d->allow = d->reason == POLICY_ALLOWED;
 }
+
+bool policy_use_stands(const struct policy_state *s, const struct policy_request *r, uint64_t ctl) {
+    struct policy_use use = {0};
+    ASSERT(ctl <= s->size && r->opens_known && r->opens == 0);
+    if (s->changed > ctl) return policy_decide(s, r).allow;
+    return find(s, r, &use) == POLICY_ALLOWED && live(s, r, &use) == POLICY_ALLOWED;
+}

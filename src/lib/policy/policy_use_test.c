@@ -195,6 +195,31 @@ static void an_extension_that_waits_keeps_a_session_and_makes_none(void **unused
     check_reason(decide(gid(2), GET("a/1", UNKNOWN)), GRANT_STATE);
 }
 
+static bool stands(const char *id, uint64_t ctl, uint64_t t_ms) {
+    struct policy_request r = {.auth = POLICY_AUTH_STS, .act = POLICY_ACT_GetObject, .bucket = SLICE_LIT("data"), .key = SLICE_LIT("a/1"), .t_ms = t_ms, .opens_known = true};
+    r.who = (struct policy_who){.account = SLICE_LIT("anna"), .user = slice_str(id), .access_key = SLICE_LIT(KEY1)};
+    memcpy(r.grant, grant_of(id)->id, ID_BYTES);
+    return policy_use_stands(&state, &r, ctl);
+}
+
+/* Uses change nothing of it; time does by itself; every other leaf has all of it asked again. */
+static void what_was_allowed_stands_until_a_leaf_or_time_ends_it(void **unused) {
+    (void)unused;
+    const char *id = active(gid(1));
+    uint64_t ctl = state.size;
+    check_reason(uses(id, GET("a/1", 5)), ALLOWED);
+    assert_int_equal(state.changed, ctl);
+    uint64_t end = grant_of(id)->end_ms;
+    assert_true(stands(id, ctl, now_ms));
+    assert_true(stands(id, ctl, end - 1));
+    assert_false(stands(id, ctl, end));
+    check_say(rig_provider(&provider, RIG(PERSON_OFF, "mona", RIG_OFFICER, NULL)), POLICY_SAY_DONE);
+    assert_true(stands(id, ctl, now_ms));          /* it is not in this log yet */
+    assert_int_equal(rig_mirror(&state, rig_kept_count - 1), ERR_OK);
+    assert_int_equal(state.changed, state.size);
+    assert_false(stands(id, ctl, now_ms));
+}
+
 static void overdue_is_off_in_the_ms_after(void **unused) {
     (void)unused;
     const char *id = active(gid(1));
@@ -461,7 +486,7 @@ int main(void) {
         T(a_bucket_made_anew_is_another_one),
         T(only_after_a_login_and_until_its_end),
         T(a_session_names_its_own_grant),
-        T(an_extension_that_waits_keeps_a_session_and_makes_none),
+        T(what_was_allowed_stands_until_a_leaf_or_time_ends_it), T(an_extension_that_waits_keeps_a_session_and_makes_none),
         T(overdue_is_off_in_the_ms_after),
         T(a_purpose_that_is_tightened_or_off_counts_at_once),
         T(a_category_that_comes_into_the_bucket_counts_at_once),
