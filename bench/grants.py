@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from core import built, words
-from measure import Signer, cpu_seconds, send, write_requests
+from measure import Signer, cpu_seconds, first_answer, send, write_requests
 
 GRANTS = 32                                        # two connections each: METER_SEGMENTS_MAX of a grant are released at once
 KEYS = 64
@@ -94,19 +94,7 @@ class Grants:
     def restart(self):
         """Seconds from the start behind a kill -9 to the first GET that is answered."""
         self.s.kill_all()
-        raw, begin = self.own.request("GET", "/bench/k0000000"), time.monotonic()
-        self.s.start(wait=False)
-        while True:
-            try:
-                if send(self.port, raw)[0] == 200:
-                    break
-            except OSError:
-                pass
-            if time.monotonic() - begin > 60:
-                raise SystemExit(f"bench: no answer in 60 s after a start\n{self.s.log_tail(20)}")
-            time.sleep(0.002)
-        took = time.monotonic() - begin
-        self.s.wait_ready()
+        took = first_answer(self.s, self.port, self.own.request("GET", "/bench/k0000000"))
         self.attach()
         return took
 

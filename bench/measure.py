@@ -137,6 +137,24 @@ def send(port, raw, tls=None, host="127.0.0.1"):
     return status, n, time.monotonic() - begin
 
 
+def first_answer(store, port, raw):
+    """Seconds from the start of a store that stands still to its first 200 to these bytes."""
+    begin = time.monotonic()
+    store.start(wait=False)
+    while True:
+        try:
+            if send(port, raw)[0] == 200:
+                break
+        except OSError:
+            pass
+        if time.monotonic() - begin > 60:
+            raise SystemExit(f"bench: no answer in 60 s after a start\n{store.log_tail(20)}")
+        time.sleep(0.002)
+    took = time.monotonic() - begin
+    store.wait_ready()
+    return took
+
+
 def receive(s, keep=False):
     head = b""
     while b"\r\n\r\n" not in head:

@@ -27,7 +27,7 @@ sys.path.insert(0, HERE)
 import core  # noqa: E402
 import grants  # noqa: E402
 import measure  # noqa: E402
-from measure import ROOT, Signer, Static, cpu_seconds, get_requests, load, pss_mib, put_requests, receive, send, tree_bytes, write_requests  # noqa: E402
+from measure import ROOT, Signer, Static, cpu_seconds, first_answer, get_requests, load, pss_mib, put_requests, receive, send, tree_bytes, write_requests  # noqa: E402
 
 MIB = 1 << 20
 BIG = 64 * MIB
@@ -296,19 +296,7 @@ class Bench:
     # -- start, log, lists ------------------------------------------------------------------------------------------------------------
 
     def first_get(self):
-        raw, begin = self.sign("GET", "/bench/k0000000"), time.monotonic()
-        self.store.start(wait=False)
-        while True:
-            try:
-                if send(self.port, raw)[0] == 200:
-                    break
-            except OSError:
-                pass
-            if time.monotonic() - begin > 60:
-                raise SystemExit(f"bench: no answer in 60 s after a start\n{self.store.log_tail(20)}")
-            time.sleep(0.002)
-        took = time.monotonic() - begin
-        self.store.wait_ready()
+        took = first_answer(self.store, self.port, self.sign("GET", "/bench/k0000000"))
         self.attach()
         return took
 
